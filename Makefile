@@ -1,0 +1,64 @@
+# The logic lives in pyproject.toml, the package and .ci/; here are only the names.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := containers/locks/dev.txt
+INSTALLED := $(VENV)/.installed
+UV_COMPILE := $(BIN)/uv pip compile --no-config --no-python-downloads --generate-hashes --universal --python-version 3.11 \
+	--no-emit-index-url --no-header --quiet
+
+.PHONY: help
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: $(INSTALLED) ## Make .venv with everything that developing and running needs
+
+$(INSTALLED): $(LOCK) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: $(PYTHON) is older than Python 3.11; name a newer one: make install PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' || { \
+	  echo "error: $(PYTHON) has no venv module; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $(LOCK)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: demo
+demo: install ## Run the main job end to end: example, fits, table and plots in demo/
+	$(BIN)/pyhf-endpoint example demo --signals 16
+	$(BIN)/pyhf-endpoint hypotest demo/BkgOnly.json demo/patchset.json -o demo/results.jsonl --overwrite
+	$(BIN)/pyhf-endpoint results show demo/results.jsonl
+	$(BIN)/pyhf-endpoint plot contour demo/results.jsonl -o demo/contour.png
+
+.PHONY: test
+test: install ## Run the tests
+	$(BIN)/pytest -n auto
+
+.PHONY: lint
+lint: install ## Check style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+.PHONY: format
+format: install ## Put the code into its standard form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: lock
+lock: install ## Resolve the lock again, keeping its versions where they still fit
+	$(UV_COMPILE) --extra dev pyproject.toml -o $(LOCK)
+
+.PHONY: lock-upgrade
+lock-upgrade: install ## Move the lock to the newest versions
+	$(UV_COMPILE) --upgrade --extra dev pyproject.toml -o $(LOCK)
+
+.PHONY: clean
+clean: ## Remove what make made
+	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
