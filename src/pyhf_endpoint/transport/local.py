@@ -1,0 +1,68 @@
+"""The transport `local`: worker processes on this machine, one thread of linear algebra each."""
+
+import os
+import signal
+import threading
+import time
+from concurrent.futures import Executor
+from typing import Any
+
+__all__ = ["LocalTransport", "usable_cores"]
+
+# What keeps BLAS, OpenMP and XLA from starting a thread per core in every worker; read when those libraries load.
+_THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS")
+_PARENT_POLL_S = 0.5
+
+
+class LocalTransport:
+    """Worker processes on this machine, started on first use.
+
+    Args:
+        workers: Number of processes; None takes one per usable core.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.slots = workers or usable_cores()
+        self._executor: Any = None
+
+    def executor(self) -> Executor:
+        """Return the live pool, started on first use and again after `reset`."""
+        if self._executor is None:
+            # loky rather than the standard pool: it neither needs an `if __name__ == "__main__"` guard in the user's script
+            # nor forks threads, sets the workers' environment before they import anything, and can end them at once.
+            from loky.process_executor import ProcessPoolExecutor
+
+            self._executor = ProcessPoolExecutor(
+                self.slots, env=dict.fromkeys(_THREAD_LIMITS, "1"), initializer=_start, initargs=(os.getpid(),)
+            )
+        executor: Executor = self._executor
+        return executor
+
+    def reset(self) -> None:
+        """End all workers, at once."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, kill_workers=True)
+            self._executor = None
+
+    close = reset
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use (cgroup limits and `taskset` included where they are known)."""
+    # joblib's count knows the container's CPU quota, which os.sched_getaffinity does not.
+    from loky import cpu_count
+
+    return int(cpu_count())
+
+
+def _start(parent: int) -> None:
+    # Ctrl-C reaches the whole process group; the client alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+
+
+def _end_with_parent(parent: int) -> None:
+    """A client ended by SIGKILL cannot end its workers: they notice by themselves."""
+    while os.getppid() == parent:
+        time.sleep(_PARENT_POLL_S)
+    os._exit(1)

@@ -1,0 +1,106 @@
+"""Chunks through real worker processes, some of which are made to die."""
+
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import psutil
+import pytest
+
+from pyhf_endpoint.dispatch import Outcome, run_chunks
+from pyhf_endpoint.errors import MissingExtraError
+from pyhf_endpoint.inputs import Patch
+from pyhf_endpoint.plan import Chunk
+from pyhf_endpoint.transport import LocalTransport
+
+Json = dict[str, Any]
+
+
+@pytest.fixture
+def transport() -> Iterator[LocalTransport]:
+    transport = LocalTransport(2)
+    yield transport
+    transport.close()
+
+
+def chunk(*names: str) -> Chunk:
+    return Chunk(tuple(Patch(name, (), ()) for name in names), (1.0,))
+
+
+def payload(chunk: Chunk) -> Json:
+    return {"names": [patch.name for patch in chunk.patches]}
+
+
+def function() -> Any:
+    """A function that loky carries by value: the workers need not import this module."""
+
+    def work(payload: Mapping[str, Any]) -> Json:
+        import os
+        import signal
+
+        from pyhf_endpoint.errors import MissingExtraError
+
+        for name in payload["names"]:
+            if name == "poison":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if name == "raises":
+                raise ZeroDivisionError("by zero")
+            if name == "extra":
+                raise MissingExtraError("pyhf", "the engine `pyhf`")
+        return {"records": [{"name": name, "pid": os.getpid()} for name in payload["names"]]}
+
+    return work
+
+
+def run(transport: LocalTransport, chunks: list[Chunk]) -> tuple[list[str], dict[str, str]]:
+    outcomes = list(run_chunks(transport, function(), chunks, payload))
+    recorded = [record["name"] for outcome in outcomes for record in outcome.records or []]
+    faults = {outcome.chunk.patches[0].name: outcome.fault for outcome in outcomes if outcome.records is None}
+    return recorded, faults
+
+
+def test_every_chunk_comes_back_once(transport: LocalTransport) -> None:
+    recorded, faults = run(transport, [chunk("a", "b"), chunk("c"), chunk("d")])
+    assert sorted(recorded) == ["a", "b", "c", "d"]
+    assert not faults
+
+
+def test_only_the_hypothesis_that_kills_its_worker_fails(transport: LocalTransport) -> None:
+    chunks = [chunk("a", "b"), chunk("c", "poison", "d"), chunk("e"), *(chunk(f"s{i}") for i in range(8))]
+    recorded, faults = run(transport, chunks)
+    assert sorted(recorded) == sorted(["a", "b", "c", "d", "e", *(f"s{i}" for i in range(8))])
+    assert faults == {"poison": "the worker process died while computing this hypothesis (killed, perhaps for lack of memory)"}
+
+
+def test_only_the_hypothesis_that_raises_fails(transport: LocalTransport) -> None:
+    recorded, faults = run(transport, [chunk("a", "raises", "b"), chunk("c")])
+    assert sorted(recorded) == ["a", "b", "c"]
+    assert faults == {"raises": "the worker raised ZeroDivisionError: by zero"}
+
+
+def test_what_every_chunk_would_meet_is_raised(transport: LocalTransport) -> None:
+    with pytest.raises(MissingExtraError, match=r"pip install 'pyhf-endpoint\[pyhf\]'"):
+        run(transport, [chunk("extra"), chunk("a")])
+
+
+def test_a_worker_killed_while_idle_is_replaced(transport: LocalTransport) -> None:
+    outcomes = run_chunks(transport, function(), [chunk(f"s{i}") for i in range(6)], payload)
+    first = next(outcomes)
+    assert first.records is not None
+    victim = psutil.Process(first.records[0]["pid"])
+    os.kill(victim.pid, signal.SIGKILL)
+    psutil.wait_procs([victim], timeout=30)
+    rest: list[Outcome] = list(outcomes)
+    names = [record["name"] for outcome in [first, *rest] for record in outcome.records or []]
+    assert sorted(names) == [f"s{i}" for i in range(6)]
+
+
+def test_stopping_early_ends_the_workers(transport: LocalTransport) -> None:
+    outcomes = run_chunks(transport, function(), [chunk(f"s{i}") for i in range(50)], payload)
+    first = next(outcomes)
+    assert first.records is not None
+    worker = psutil.Process(first.records[0]["pid"])
+    outcomes.close()
+    _, alive = psutil.wait_procs([worker], timeout=30)
+    assert not alive
