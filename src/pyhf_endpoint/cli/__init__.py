@@ -1,0 +1,95 @@
+"""The command `pyhf-endpoint`: loads only the command that is called, and turns errors into exit codes in one place."""
+
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from pyhf_endpoint import __version__
+from pyhf_endpoint.errors import INTERRUPTED, PyhfEndpointError
+
+__all__ = ["main"]
+
+_INTERNAL = 70
+# command -> the module of this package that defines it, under the same name with `-` as `_`
+_COMMANDS = {
+    "hypotest": "hypotest",
+    "results": "results",
+    "plot": "plot",
+    "sites": "sites",
+    "example": "files",
+    "fetch": "files",
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command's module when the command is asked for: `--version` need not load NumPy."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = __import__(f"{__name__}.{_COMMANDS[cmd_name]}", fromlist=[cmd_name])
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+
+_EPILOG = """\b
+Exit codes: 0 all hypotheses computed; 1 some are `failed` or `not_converged`;
+2 wrong usage or unknown name; 3 unusable input; 4 results file or plot cannot be
+read or written; 5 a missing extra; 6 a failed download; 7 site out of reach;
+130 interrupted; 70 a fault of this program. `--debug` shows the traceback."""
+
+
+@click.group(cls=_LazyGroup, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="pyhf-endpoint")
+def cli() -> None:
+    """Fit whole grids of pyhf signal hypotheses at named sites."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Args:
+        arguments: The arguments; None takes the process's own.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # Taken out here so that it works before and after the command's name.
+    debug = "--debug" in given
+    if debug:
+        given.remove("--debug")
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code: Any = cli.main(given, prog_name="pyhf-endpoint", standalone_mode=False)
+    except (KeyboardInterrupt, click.Abort):
+        code = INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough; Python would complain again when it flushes stdout at exit.
+        sys.stdout = None
+        code = 0
+    except PyhfEndpointError as error:
+        code = _report(str(error), error.exit_code, debug=debug)
+    except Exception as error:
+        fault = f"{type(error).__name__}: {error}\nthis is a fault of pyhf-endpoint; please report it with the output of --debug"
+        code = _report(fault, _INTERNAL, debug=debug)
+    return code if isinstance(code, int) else 0
+
+
+def _report(message: str, code: int, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    click.echo(f"error: {message}", err=True)
+    return code
+
+
+def _interrupt(*_: object) -> None:
+    """A batch system's SIGTERM is as orderly an end as Ctrl-C."""
+    raise KeyboardInterrupt

@@ -1,0 +1,76 @@
+"""The smaller commands."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pyhf_endpoint
+from tests import small
+from tests.cli.command import COMMAND, run
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("results")
+    run("hypotest", *small.write(directory), "-o", directory / "r.jsonl")
+    return directory / "r.jsonl"
+
+
+def test_version() -> None:
+    assert run("--version").out == f"pyhf-endpoint, version {pyhf_endpoint.__version__}\n"
+
+
+def test_help_lists_every_command_and_exit_code() -> None:
+    said = run("--help").out
+    for command in ("hypotest", "results", "plot", "sites", "example", "fetch"):
+        assert f"\n  {command}" in said
+    assert "Exit codes: 0 all hypotheses computed" in said
+
+
+def test_sites() -> None:
+    listed = run("sites", "list").out.splitlines()
+    assert any(line.split()[:3] == ["local", "local", "active"] for line in listed)
+    shown = run("sites", "show", "local").out
+    assert shown.splitlines()[0].endswith("local.yaml")
+    assert "kind: local" in shown
+
+
+def test_the_table_is_whole_in_a_pipe(results: Path) -> None:
+    lines = run("results", "show", results).out.splitlines()
+    assert lines[0].strip() == "CLs, qtilde, site local"
+    assert lines[1].split() == ["name", "mass", "width", "poi_test", "observed", "-2σ", "-1σ", "expected", "+1σ", "+2σ", "status"]
+    assert sorted(line.split()[0] for line in lines[2:]) == ["S100", "S200", "S300"]
+    assert all("…" not in line for line in lines)
+
+
+def test_csv_and_json_hold_the_same(results: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(run("results", "show", results, "--format", "csv").out)))
+    found = json.loads(run("results", "show", results, "--format", "json").out)
+    assert found["header"]["labels"] == ["mass", "width"]
+    for row, record in zip(rows, found["results"], strict=True):
+        assert row["name"] == record["name"]
+        assert float(row["mass"]) == record["values"][0]
+        assert float(row["CLs_obs"]) == record["CLs_obs"]
+        assert float(row["CLs_exp_-2"]) == record["CLs_exp"][0]
+
+
+def test_a_closed_pipe_is_no_error(results: Path) -> None:
+    command = [*COMMAND, "results", "show", str(results), "--format", "csv"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        said = process.stderr.read()
+    assert said == b""
+
+
+def test_nothing_heavy_is_imported_for_help() -> None:
+    script = "import sys, pyhf_endpoint.cli as c; c.main(['--help']); print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.splitlines()[-1]
+    heavy = {"scipy", "pyhf", "matplotlib", "jax", "parsl", "globus_compute_sdk", "jsonschema_rs"}
+    assert not heavy & set(loaded.split())

@@ -1,0 +1,89 @@
+"""The architecture, held: who imports whom, what heavy libraries load where, and what each package offers."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pyhf_endpoint
+
+ROOT = Path(pyhf_endpoint.__file__).parent
+# part -> the parts it may import, lazily or not; a part is a module or package directly below pyhf_endpoint
+ALLOWED = {
+    "errors": set(),
+    "profiles": {"errors"},
+    "inputs": {"errors"},
+    "histfactory": {"errors"},
+    "functions": {"errors", "inputs", "histfactory"},
+    "results": {"errors"},
+    "transport": {"errors", "profiles"},
+    "plan": {"errors", "functions", "inputs", "results"},
+    "dispatch": {"errors", "plan", "transport"},
+    "client": {"errors", "dispatch", "functions", "inputs", "plan", "profiles", "results", "transport"},
+    "tables": {"errors", "results"},
+    "plot": {"errors", "results"},
+    "example": {"errors"},
+    "cli": {"client", "errors", "example", "functions", "inputs", "plot", "profiles", "results", "tables"},
+    "__init__": set(),
+    "__main__": {"cli"},
+}
+# library -> the only places that may import it
+CONFINED = {
+    "pyhf": {"functions/reference.py", "inputs/fetch.py"},
+    "jsonpatch": {"functions/reference.py"},
+    "matplotlib": {"plot/"},
+    "loky": {"transport/local.py"},
+    "globus_compute_sdk": set(),
+    "globus_compute_endpoint": set(),
+    "parsl": set(),
+    "jax": set(),
+}
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in ROOT.rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports anywhere, function bodies included."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            yield node.module
+            if node.module == "pyhf_endpoint":
+                yield from (f"pyhf_endpoint.{alias.name}" for alias in node.names)
+
+
+def part(path: Path) -> str:
+    first = path.relative_to(ROOT).parts[0]
+    return first.removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_in_the_allowed_direction(path: Path) -> None:
+    own = part(path)
+    used = {name.split(".")[1] for name in imports(path) if name.startswith("pyhf_endpoint.")} - {own, "__version__"}
+    assert used <= ALLOWED[own], f"{own} must not import {sorted(used - ALLOWED[own])}"
+
+
+@pytest.mark.parametrize("library", CONFINED)
+def test_a_confined_library_is_imported_only_where_it_may_be(library: str) -> None:
+    for path in modules():
+        if library in {name.split(".")[0] for name in imports(path)}:
+            place = str(path.relative_to(ROOT))
+            assert any(place.startswith(allowed) for allowed in CONFINED[library]), f"{place} imports {library}"
+
+
+def test_the_table_names_every_part_there_is() -> None:
+    assert {part(path) for path in modules()} == set(ALLOWED)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_says_what_it_is_and_stays_short(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(text)), f"{path} has no docstring"
+    assert text.count("\n") <= 320, f"{path} is too long; split it"

@@ -1,0 +1,73 @@
+"""The wheel, installed alone in an empty environment outside the clone."""
+
+import os
+import re
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from pyhf_endpoint.results import ResultsWriter
+from tests.test_results import HEADER
+
+CLONE = Path(__file__).parents[1]
+
+
+def run(*command: object, cwd: Path) -> str:
+    # Nothing of this process's environment may lend the installed package a module that it lacks.
+    environment = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    done = subprocess.run([*map(str, command)], cwd=cwd, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `bin` of an environment that holds the base install and nothing else, at the versions of the lock."""
+    directory = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", directory, cwd=CLONE)
+    (wheel,) = directory.glob("*.whl")
+    venv.create(directory / "venv")
+    lock = (CLONE / "containers/locks/dev.txt").read_text()
+    constraints = directory / "constraints.txt"
+    constraints.write_text("\n".join(re.findall(r"^[a-z0-9][^\n\\]*==[^\n\\]*", lock, flags=re.MULTILINE)))
+    python = directory / "venv/bin/python"
+    run(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, "-c", constraints, wheel, cwd=directory)
+    return python.parent
+
+
+def test_it_knows_its_sites(installed: Path, tmp_path: Path) -> None:
+    assert "local" in run(installed / "pyhf-endpoint", "sites", "list", cwd=tmp_path)
+
+
+def test_it_writes_and_validates_an_example(installed: Path, tmp_path: Path) -> None:
+    run(installed / "pyhf-endpoint", "example", "analysis", "--signals", "4", cwd=tmp_path)
+    command = ["hypotest", "analysis", "-o", "r.jsonl", "--dry-run"]
+    assert "hypotheses    4 at POI value 1" in run(installed / "pyhf-endpoint", *command, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("module", ["pyhf", "matplotlib", "jax", "parsl"])
+def test_the_base_install_is_thin(installed: Path, tmp_path: Path, module: str) -> None:
+    script = f"import importlib.util as u; print(u.find_spec({module!r}))"
+    assert run(installed / "python", "-c", script, cwd=tmp_path) == "None\n"
+
+
+MISSING = {
+    "pyhf": (["hypotest", "analysis", "-o", "new.jsonl", "--engine", "pyhf"], "the engine `pyhf`"),
+    "plot": (["plot", "contour", "r.jsonl", "-o", "c.png"], "drawing plots"),
+}
+
+
+@pytest.mark.parametrize("extra", MISSING)
+def test_a_missing_extra_is_one_error_with_the_pip_command(installed: Path, tmp_path: Path, extra: str) -> None:
+    command, purpose = MISSING[extra]
+    run(installed / "pyhf-endpoint", "example", "analysis", "--signals", "2", cwd=tmp_path)
+    ResultsWriter(tmp_path / "r.jsonl", HEADER).close()
+    done = subprocess.run([installed / "pyhf-endpoint", *command], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 5
+    assert (
+        done.stderr
+        == f"error: {purpose} needs the extra `{extra}`; install it with: python -m pip install 'pyhf-endpoint[{extra}]'\n"
+    )
