@@ -74,6 +74,11 @@ def test_lines_are_strict_json_with_the_keys_of_the_format(tmp_path: Path) -> No
         "CLs_exp": [0.001, 0.01, 0.1, 0.3, 0.6],
         "status": "converged",
         "message": "",
+        "mu_hat": None,
+        "twice_nll_free": None,
+        "twice_nll_fixed": None,
+        "edm": None,
+        "iterations": None,
         "wall_s": 0.5,
         "worker": "host:1",
     }
