@@ -31,7 +31,7 @@ $(INSTALLED): $(LOCK) pyproject.toml
 
 .PHONY: demo
 demo: install ## Run the main job end to end: example, fits, table and plots in demo/
-	$(BIN)/pyhf-endpoint example demo --signals 16
+	$(BIN)/pyhf-endpoint example demo --overwrite
 	$(BIN)/pyhf-endpoint hypotest demo/BkgOnly.json demo/patchset.json -o demo/results.jsonl --overwrite
 	$(BIN)/pyhf-endpoint results show demo/results.jsonl
 	$(BIN)/pyhf-endpoint plot contour demo/results.jsonl -o demo/contour.png
