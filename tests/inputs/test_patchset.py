@@ -84,7 +84,23 @@ def test_digest_of_the_patch_set_does_not_depend_on_its_form() -> None:
 @settings(max_examples=60, deadline=None)
 @given(document=st.dictionaries(st.text(max_size=5), JSON, max_size=4))
 def test_digest_is_pyhfs(algorithm: str, document: dict[str, object]) -> None:
-    assert workspace_digest(document, algorithm) == pyhf.utils.digest(document, algorithm)
+    expected = pyhf.utils.digest(document, algorithm)
+    assert workspace_digest(document, algorithm) == expected
+    assert workspace_digests(document, [algorithm]) == {algorithm: expected}
+
+
+NUMBERS = [0.1, 100.00001, 1e-4, 9.999e-5, 1e-5, -0.0, 1e15, 1e16, 123456789012345680.0, 1.5e-7, 1e22, 5e-324, 1.7e308]
+
+
+@pytest.mark.parametrize("number", [*NUMBERS, "1e5", "a_2elec", "0.00001", "a, b: c", "\x00\x1f\x7f\u2028é", {}, [], [[], {}]])
+def test_digest_of_what_is_written_in_several_ways(number: object) -> None:
+    document = {"b": [number, 1.5], "a": number, "é": None, "Z": True}
+    assert workspace_digests(document, ["sha256"]) == {"sha256": pyhf.utils.digest(document)}
+
+
+@given(numbers=st.lists(st.floats(1e-4, 1e16, exclude_max=True) | st.floats(-1000, 1000), min_size=20, max_size=200))
+def test_digest_of_everyday_numbers(numbers: list[float]) -> None:
+    assert workspace_digests({"data": numbers}, ["sha256"]) == {"sha256": pyhf.utils.digest({"data": numbers})}
 
 
 def test_digest_of_a_known_document() -> None:

@@ -2,11 +2,15 @@
 
 import gc
 import gzip
+import mmap
+import os
 import stat
+import weakref
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
+from dataclasses import dataclass
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -16,14 +20,18 @@ from pyhf_endpoint.errors import InputError, did_you_mean
 
 __all__ = [
     "MAX_BYTES",
+    "JsonText",
     "JsonValue",
     "Readable",
     "TooLargeError",
     "bounded_read",
+    "map_text",
     "parse_json",
+    "parse_text",
     "paused_gc",
     "read_json",
     "shorten",
+    "text_of",
 ]
 
 JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
@@ -54,6 +62,46 @@ class TooLargeError(Exception):
     """A stream that holds more bytes than its reader allows."""
 
 
+class _Stamp:
+    """Size and time of a file that stays open, to notice when somebody writes into it."""
+
+    def __init__(self, file: BufferedReader) -> None:
+        self._descriptor = os.dup(file.fileno())
+        weakref.finalize(self, os.close, self._descriptor)
+        self._stamp = self._now()
+
+    def _now(self) -> tuple[int, int]:
+        status = os.fstat(self._descriptor)
+        return status.st_size, status.st_mtime_ns
+
+    @property
+    def holds(self) -> bool:
+        return self._now() == self._stamp
+
+
+@dataclass(frozen=True, slots=True)
+class JsonText:
+    """The text of a JSON document, unpacked; whether it is JSON is not known yet.
+
+    Attributes:
+        name: what messages call the document.
+        data: the text in UTF-8 without byte order mark: in memory, or mapped from a file.
+    """
+
+    name: str
+    data: bytes | memoryview
+    _stamp: _Stamp | None = None
+
+    def verify(self) -> None:
+        """Require that a mapped file is as it was: reading one that was cut short would end the process.
+
+        Raises:
+            InputError: somebody wrote into the file; one that was replaced as a whole does no harm.
+        """
+        if self._stamp and not self._stamp.holds:
+            raise InputError(f"{self.name} was changed while in use; leave it alone during a run, and start again")
+
+
 def shorten(value: object, width: int = 60) -> str:
     """Return `value` as JSON text on one line, cut to `width` characters."""
     try:
@@ -69,13 +117,12 @@ def bounded_read(stream: Readable, limit: int) -> bytes:
     Raises:
         TooLargeError: it holds more than `limit` bytes; no more than that and one chunk was held in memory.
     """
-    chunks, total = [], 0
+    buffer = BytesIO()  # hands its bytes out without a copy
     while chunk := stream.read(_CHUNK):
-        chunks.append(chunk)
-        total += len(chunk)
-        if total > limit:
+        if buffer.tell() + len(chunk) > limit:
             raise TooLargeError
-    return b"".join(chunks)
+        buffer.write(chunk)
+    return buffer.getvalue()
 
 
 def read_json(path: Path, *, limit: int = MAX_BYTES) -> JsonValue:
@@ -88,40 +135,77 @@ def read_json(path: Path, *, limit: int = MAX_BYTES) -> JsonValue:
     Raises:
         InputError: the file is missing, a folder, unreadable, empty, too large, damaged or not JSON.
     """
-    return parse_json(_read_bytes(path, limit), str(path), limit=limit)
+    with _opened(path, limit) as file:
+        data = bounded_read(file, limit)
+    return parse_json(data, str(path), limit=limit)
 
 
-def parse_json(data: bytes, name: str, *, limit: int = MAX_BYTES) -> JsonValue:
-    """Parse the bytes of one plain or gzipped JSON document.
+def map_text(path: Path, *, limit: int = MAX_BYTES) -> JsonText:
+    """Map the text of a plain file into memory, where it takes no memory of its own; any other file is read as by `read_json`.
 
     Args:
-        data: the bytes.
-        name: what messages call the document.
+        path: the file.
+        limit: largest size in bytes, before and after decompression.
+
+    Raises:
+        InputError: the file is missing, a folder, unreadable, too large or damaged.
+    """
+    with _opened(path, limit) as file:
+        if not file.peek(len(_GZIP)).startswith(_GZIP) and (mapped := _mapped(file)):
+            return JsonText(str(path), mapped[len(_BOM) :] if mapped[: len(_BOM)] == _BOM else mapped, _Stamp(file))
+        data = bounded_read(file, limit)
+    return text_of(data, str(path), limit=limit)
+
+
+def _mapped(file: BufferedReader) -> memoryview | None:
+    try:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except (OSError, ValueError):
+        return None  # empty, a pipe, or a file system that maps no files
+
+
+def text_of(data: bytes, name: str, *, limit: int = MAX_BYTES) -> JsonText:
+    """Return the text of a plain or gzipped JSON document.
+
+    Args:
+        data: the document's bytes.
+        name: what messages call it.
         limit: largest size in bytes after decompression.
 
     Raises:
-        InputError: the bytes are empty, too large, damaged or not JSON; NaN and infinities are not JSON.
+        InputError: it is too large or damaged.
     """
     if data.startswith(_GZIP):
         data = _gunzip(data, name, limit)
-    data = data.removeprefix(_BOM)
-    if not data.strip():
-        raise InputError(f"{name} is empty; a JSON document is expected")
+    return JsonText(name, data.removeprefix(_BOM))
+
+
+def parse_json(data: bytes, name: str, *, limit: int = MAX_BYTES) -> JsonValue:
+    """Parse the bytes of one plain or gzipped JSON document; see `text_of` and `parse_text`."""
+    return parse_text(text_of(data, name, limit=limit))
+
+
+def parse_text(text: JsonText) -> JsonValue:
+    """Parse a text.
+
+    Raises:
+        InputError: it is empty or not JSON; NaN and infinities are not JSON.
+    """
+    text.verify()
     try:
         with paused_gc():
-            value: JsonValue = orjson.loads(data)
+            value: JsonValue = orjson.loads(text.data)
     except orjson.JSONDecodeError as error:
-        raise InputError(_explain(data, name, error)) from None
+        raise InputError(_explain(bytes(text.data), text.name, error)) from None
     return value
 
 
-def _read_bytes(path: Path, limit: int) -> bytes:
+@contextmanager
+def _opened(path: Path, limit: int) -> Iterator[BufferedReader]:
     try:
         with path.open("rb") as file:
-            status = path.stat()
-            if stat.S_ISREG(status.st_mode) and status.st_size > limit:
-                raise InputError(_too_large(str(path), limit))
-            return bounded_read(file, limit)
+            _limit_size(file, limit)
+            yield file
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; check the path.{_similar(path)}") from None
     except IsADirectoryError:
@@ -130,6 +214,12 @@ def _read_bytes(path: Path, limit: int) -> bytes:
         raise InputError(_too_large(str(path), limit)) from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}; check the path and its permissions") from None
+
+
+def _limit_size(file: BufferedReader, limit: int) -> None:
+    status = os.fstat(file.fileno())
+    if stat.S_ISREG(status.st_mode) and status.st_size > limit:
+        raise TooLargeError
 
 
 def _similar(path: Path) -> str:
@@ -166,6 +256,8 @@ def paused_gc() -> Iterator[None]:
 
 
 def _explain(data: bytes, name: str, error: orjson.JSONDecodeError) -> str:
+    if not data.strip():
+        return f"{name} is empty; a JSON document is expected"
     for magic, remedy in _NOT_JSON.items():
         if data.lstrip().startswith(magic):
             return f"{name} is not a JSON file: {remedy}"

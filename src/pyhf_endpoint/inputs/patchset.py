@@ -2,33 +2,72 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import orjson
 
 from pyhf_endpoint.errors import InputError, UsageError, did_you_mean
-from pyhf_endpoint.inputs.check import check_patchset
+from pyhf_endpoint.inputs.check import Point, check_patchset, check_split, point_of
+from pyhf_endpoint.inputs.split import OperationsText, SplitPatchSet
 
 __all__ = ["Patch", "PatchSet", "make_patchset", "verify_digests", "workspace_digest", "workspace_digests"]
 
 Json = Mapping[str, Any]
 
+_ALL_DIGITS_ZERO = bytes.maketrans(b"123456789", b"000000000")
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False, init=False)
 class Patch:
     """One signal hypothesis: the operations that turn the background-only workspace into its own.
 
-    Attributes:
+    The operations of a patch that was read from a file stay text until they are asked for, and are not kept.
+
+    Args:
         name: unique within its patch set.
         values: one for each label of the patch set, such as masses in GeV.
-        operations: JSON Patch (RFC 6902); shared with the parsed document, not copied.
+        operations: JSON Patch (RFC 6902): objects, which are shared, not copied, or their text.
     """
 
     name: str
     values: tuple[float | str, ...]
-    operations: tuple[Json, ...]
+    _operations: tuple[Json, ...] | OperationsText = field(repr=False)
+
+    def __init__(self, name: str, values: Sequence[float | str], operations: Sequence[Json] | OperationsText) -> None:
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "values", tuple(values))
+        object.__setattr__(self, "_operations", operations if isinstance(operations, OperationsText) else tuple(operations))
+
+    @property
+    def operations(self) -> tuple[Json, ...]:
+        """The operations, parsed anew each time where they are text.
+
+        Raises:
+            InputError: the file that holds them was changed since it was checked.
+        """
+        held = self._operations
+        return tuple(orjson.loads(held.read())) if isinstance(held, OperationsText) else held
+
+    @property
+    def operations_json(self) -> bytes:
+        """The list of operations as JSON, as it stands in the file, to be placed into a larger text unparsed.
+
+        Raises:
+            InputError: the file that holds them was changed since it was checked.
+        """
+        held = self._operations
+        return held.read() if isinstance(held, OperationsText) else orjson.dumps(held)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Patch):
+            return NotImplemented
+        return (self.name, self.values) == (other.name, other.values) and self.operations == other.operations
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.values))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,27 +127,45 @@ def make_patchset(document: object, name: str = "the patch set", *, from_file: b
     """Check a patch set and turn it into a frozen object.
 
     Args:
-        document: the patch set as JSON in Python's terms.
+        document: the patch set as JSON in Python's terms, or split.
         name: what messages call it, usually its path.
         from_file: the document was parsed from JSON, and so needs no search for what JSON cannot hold.
 
     Raises:
         InputError: it is no patch set, or has faults; they are listed together.
     """
-    spec = check_patchset(document, name, from_file=from_file)
-    metadata = spec["metadata"]
+    if isinstance(document, SplitPatchSet):
+        head, rows = document.head, check_split(document, name)
+    else:
+        head = check_patchset(document, name, from_file=from_file)
+        rows = ((point_of(patch), patch, patch["patch"]) for patch in head["patches"])
+    patches, digest = _gather(head, rows)
+    metadata = head["metadata"]
     return PatchSet(
         name=name,
         description=metadata["description"],
         labels=tuple(metadata["labels"]),
         references=dict(metadata["references"]),
         digests=dict(metadata["digests"]),
-        digest=hashlib.sha256(orjson.dumps(spec, option=orjson.OPT_SORT_KEYS)).hexdigest(),
-        patches=tuple(
-            Patch(patch["metadata"]["name"], tuple(patch["metadata"]["values"]), tuple(patch["patch"]))
-            for patch in spec["patches"]
-        ),
+        digest=digest,
+        patches=patches,
     )
+
+
+def _gather(head: Json, rows: Iterable[tuple[Point, Json, Sequence[Json] | OperationsText]]) -> tuple[tuple[Patch, ...], str]:
+    """Make the patches, and digest the patch set as if it were written as a whole with sorted keys and no white space."""
+    patches: list[Patch] = []
+    digest = hashlib.sha256(b'{"metadata":%b,"patches":[' % _sorted_json(head["metadata"]))
+    for (name, values), document, operations in rows:
+        digest.update(b"," if patches else b"")
+        digest.update(_sorted_json(document))
+        patches.append(Patch(name, values, operations))
+    digest.update(b'],"version":%b}' % _sorted_json(head["version"]))
+    return tuple(patches), digest.hexdigest()
+
+
+def _sorted_json(value: object) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def workspace_digest(workspace: Json, algorithm: str = "sha256") -> str:
@@ -118,14 +175,35 @@ def workspace_digest(workspace: Json, algorithm: str = "sha256") -> str:
         workspace: the workspace; whether a number is written 1 or 1.0 matters, white space and the order of keys do not.
         algorithm: a name of `hashlib`.
     """
-    return workspace_digests(workspace, [algorithm])[algorithm]
+    return _digests(_pyhf_json(workspace), [algorithm])[algorithm]
 
 
 def workspace_digests(workspace: Json, algorithms: Iterable[str]) -> dict[str, str]:
-    """Return digests as `workspace_digest` does, for several algorithms at the price of one."""
-    # The text must be pyhf's to the byte, so the standard library writes it: orjson spells some floats differently.
-    text = json.dumps(workspace, sort_keys=True, ensure_ascii=False).encode()
+    """Return digests of a checked workspace as `workspace_digest` does, faster, for several algorithms at the price of one."""
+    return _digests(_quick_pyhf_json(workspace) or _pyhf_json(workspace), algorithms)
+
+
+def _digests(text: bytes, algorithms: Iterable[str]) -> dict[str, str]:
     return {algorithm: hashlib.new(algorithm, text, usedforsecurity=False).hexdigest() for algorithm in algorithms}
+
+
+def _pyhf_json(workspace: Json) -> bytes:
+    return json.dumps(workspace, sort_keys=True, ensure_ascii=False).encode()
+
+
+def _quick_pyhf_json(workspace: Json) -> bytes | None:
+    """Return the text that `_pyhf_json` returns, or None where it might differ.
+
+    Both write the shortest digits that read back as the same number, but powers of ten in different ways; text that looks
+    like a power of ten, or like a number small enough for one, is left to the standard library.
+    """
+    try:
+        text = _sorted_json(workspace)
+    except TypeError:  # what only the standard library takes
+        return None
+    if b"0e" in text.translate(_ALL_DIGITS_ZERO) or b"0.0000" in text:
+        return None
+    return msgspec.json.format(text, indent=0)
 
 
 def verify_digests(patchset: PatchSet, digests: Mapping[str, str], workspace_name: str = "the workspace") -> None:

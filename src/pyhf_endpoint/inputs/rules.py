@@ -232,10 +232,11 @@ def _parameters(model: View) -> dict[str, tuple[str, int]]:
     sizes: dict[str, tuple[str, int]] = {}
     spans: dict[str, dict[str, int]] = {}
     for modifier in sorted(model.modifiers, key=lambda modifier: modifier.channel):
-        if modifier.family == "staterror":
+        family = modifier.family
+        if family == "staterror":
             spans.setdefault(modifier.name, {})[modifier.channel] = modifier.bins
-        size = modifier.bins if modifier.family in ("shapesys", "shapefactor") else 1
-        sizes.setdefault(modifier.name, (modifier.family, size))
+        size = modifier.bins if family in ("shapesys", "shapefactor") else 1
+        sizes.setdefault(modifier.name, (family, size))
     return sizes | {name: ("staterror", sum(channels.values())) for name, channels in spans.items()}
 
 

@@ -16,7 +16,7 @@ from pyhf_endpoint.inputs.plain import at
 
 __all__ = ["MAX_SHOWN", "SCHEMA_VERSION", "DocumentKind", "refuse", "schema_faults"]
 
-DocumentKind = Literal["workspace", "patchset", "measurement", "model"]
+DocumentKind = Literal["workspace", "patchset", "patchset/patch", "measurement", "model"]
 
 SCHEMA_VERSION = "1.0.0"
 MAX_SHOWN = 10

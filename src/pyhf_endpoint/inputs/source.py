@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 from pyhf_endpoint.errors import InputError, UsageError, did_you_mean
 from pyhf_endpoint.inputs.archive import is_archive, read_members
 from pyhf_endpoint.inputs.check import check_workspace, choose_measurement
-from pyhf_endpoint.inputs.jsonfile import parse_json, paused_gc, read_json
+from pyhf_endpoint.inputs.jsonfile import map_text, parse_json, parse_text, paused_gc, read_json, text_of
 from pyhf_endpoint.inputs.patchset import PatchSet, make_patchset, verify_digests, workspace_digests
+from pyhf_endpoint.inputs.split import split_patchset
 
 __all__ = ["Analysis", "load"]
 
@@ -58,6 +59,14 @@ class _Document:
             return read_json(self.content)
         return parse_json(self.content, self.name) if isinstance(self.content, bytes) else self.content
 
+    def split(self) -> object:
+        """Return the document split into its patches; parsed if it is not a patch set or came as an object."""
+        if not isinstance(self.content, Path | bytes):
+            return self.content
+        text = map_text(self.content) if isinstance(self.content, Path) else text_of(self.content, self.name)
+        found = split_patchset(text)
+        return parse_text(text) if found is None else found
+
     @property
     def from_file(self) -> bool:
         return isinstance(self.content, Path | bytes)
@@ -100,7 +109,7 @@ def load(
 
 def _load(source: _Document, other: _Document | PatchSet | None, measurement: str | None) -> Analysis:
     document = source.parse()
-    other_document = other.parse() if isinstance(other, _Document) else None
+    other_document = other.split() if isinstance(other, _Document) else None
     _not_swapped(source, document, other, other_document)
     checked = check_workspace(document, source.name, measurement=measurement, from_file=source.from_file)
     chosen = choose_measurement(checked, measurement, source.name)
