@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pyhf_endpoint.errors import ResultsError
-from pyhf_endpoint.results import Header, Result, ResultsWriter, read
+from pyhf_endpoint.results import Header, HypotestResult, ResultsWriter, read
 
 HEADER = Header(
     workspace_digest="aa",
@@ -24,7 +24,7 @@ HEADER = Header(
 )
 
 
-def result(name: str, **changes: Any) -> Result:
+def result(name: str, **changes: Any) -> HypotestResult:
     values: dict[str, Any] = {
         "name": name,
         "values": (100.0,),
@@ -35,7 +35,7 @@ def result(name: str, **changes: Any) -> Result:
         "wall_s": 0.5,
         "worker": "host:1",
     }
-    return Result(**(values | changes))
+    return HypotestResult(**(values | changes))
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_resume_cuts_off_a_torn_line_and_goes_on(tmp_path: Path, torn: bytes) ->
     with ResultsWriter(path, HEADER, resume=True) as writer:
         assert writer.done == {("a", 1.0)}
         writer.write(result("b"))
-        with pytest.raises(ResultsError, match="a second record for a at 1"):
+        with pytest.raises(ResultsError, match=r"a second record for a at 1\.0"):
             writer.write(result("a"))
     assert [r.name for r in read(path).results] == ["a", "b"]
 
@@ -199,9 +199,9 @@ def test_a_full_disk_is_named() -> None:
 _WRITE_UNTIL_THE_LIMIT = """
 import json, resource, signal, sys
 from pyhf_endpoint.errors import ResultsError
-from pyhf_endpoint.results import Header, Result, ResultsWriter
+from pyhf_endpoint.results import Header, HypotestResult, ResultsWriter
 
-path, header, result = sys.argv[1], Header.model_validate_json(sys.argv[2]), Result.model_validate_json(sys.argv[3])
+path, header, result = sys.argv[1], Header.model_validate_json(sys.argv[2]), HypotestResult.model_validate_json(sys.argv[3])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500))
 try:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from pyhf_endpoint.results import Header, Result, ResultsFile, Status
+from pyhf_endpoint.results import Header, HypotestResult, ResultsFile, Status
 
 #: 125 points in 25 columns of 5: m1 from 200 to 1160, m2 from 0 to a share of m1.
 MASSES = [(200.0 + 40 * i, j * (100.0 + 20 * i) / 4) for i in range(25) for j in range(5)]
@@ -32,10 +32,10 @@ def result(
     blind: bool = False,
     status: Status = "converged",
     name: str | None = None,
-) -> Result:
+) -> HypotestResult:
     """One record: Asimov significance `a`, data fluctuated by `shift` standard deviations."""
     failed = status in ("failed", "not_converged")
-    return Result(
+    return HypotestResult(
         name=name or "signal_" + "_".join(str(value) for value in values),
         values=tuple(values),
         poi_test=poi_test,
@@ -48,7 +48,7 @@ def result(
     )
 
 
-def results_file(results: Iterable[Result], labels: Sequence[str] = ("m_C1N2", "m_N1")) -> ResultsFile:
+def results_file(results: Iterable[HypotestResult], labels: Sequence[str] = ("m_C1N2", "m_N1")) -> ResultsFile:
     header = Header(
         workspace_digest="0" * 64,
         patchset_digest="1" * 64,
@@ -92,9 +92,9 @@ def poi_scan(names: Sequence[str] = ("signal_500_100",), *, blind: bool = False,
 
 def observed(file: ResultsFile) -> NDArray[np.float64]:
     """Observed CLs of a file that has all of them, shape (n,)."""
-    return np.array([record.CLs_obs for record in file.results], dtype=np.float64)
+    return np.array([record.CLs_obs for record in file.hypotests()], dtype=np.float64)
 
 
 def expected(file: ResultsFile) -> NDArray[np.float64]:
     """Expected CLs of a file that has all of them, shape (n, 5)."""
-    return np.array([record.CLs_exp for record in file.results], dtype=np.float64)
+    return np.array([record.CLs_exp for record in file.hypotests()], dtype=np.float64)

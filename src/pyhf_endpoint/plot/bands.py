@@ -58,7 +58,7 @@ def figure(
     is_scan = points.poi_test is None
     notes = style.setting_notes(points, options.unit)
     if is_scan:
-        names = {result.name for result in results.results}
+        names = {result.name for result in results.hypotests()}
         notes.insert(0, f"{style.safe_text(hypothesis or names.pop())}: upper limits at 95% CL")
     entries = _draw_cls(axes, points, with_limits=is_scan)
     _set_scale(axes, points)
@@ -74,8 +74,8 @@ def _select(
     results: ResultsFile, label: str | None, fix: Mapping[str, Value] | None, hypothesis: str | None, poi_test: float | None
 ) -> Points:
     """Decide between a scan of the parameter of interest and a line along a label."""
-    tested = {result.poi_test for result in results.results}
-    single = len({result.name for result in results.results}) == 1
+    tested = {result.poi_test for result in results.hypotests()}
+    single = len({result.name for result in results.hypotests()}) == 1
     if hypothesis is not None:
         given = {"along": label, "fix": fix or None, "poi_test": poi_test}
         extra = [name for name, value in given.items() if value is not None]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyhf_endpoint.errors import ResultsError, UsageError, did_you_mean
-from pyhf_endpoint.results import UNFINISHED, Result, ResultsFile
+from pyhf_endpoint.results import UNFINISHED, HypotestResult, ResultsFile
 
 __all__ = ["Points", "Value", "along", "choose_poi", "plane", "scan", "varying"]
 
@@ -126,7 +126,7 @@ def scan(results: ResultsFile, hypothesis: str | None = None) -> Points:
         ResultsError: There are no results.
     """
     _check_any(results)
-    names = list(dict.fromkeys(result.name for result in results.results))
+    names = list(dict.fromkeys(result.name for result in results.hypotests()))
     if hypothesis is None and len(names) == 1:
         hypothesis = names[0]
     if hypothesis is None:
@@ -135,7 +135,7 @@ def scan(results: ResultsFile, hypothesis: str | None = None) -> Points:
         raise UsageError(
             f"no results for the hypothesis `{hypothesis}`.{did_you_mean(hypothesis, names)} There are {_listing(names)}"
         )
-    records = [result for result in results.results if result.name == hypothesis]
+    records = [result for result in results.hypotests() if result.name == hypothesis]
     return _arrange(records, [(result.poi_test,) for result in records], ("poi",), None, ())
 
 
@@ -147,7 +147,7 @@ def choose_poi(results: ResultsFile, poi_test: float | None) -> float:
         ResultsError: There are no results.
     """
     _check_any(results)
-    tested = sorted({result.poi_test for result in results.results})
+    tested = sorted({result.poi_test for result in results.hypotests()})
     if poi_test is None and len(tested) == 1:
         return tested[0]
     matches = [value for value in tested if _same(value, 1.0 if poi_test is None else poi_test)]
@@ -158,16 +158,18 @@ def choose_poi(results: ResultsFile, poi_test: float | None) -> float:
     return matches[0]
 
 
-def varying(labels: Sequence[str], records: Iterable[Result]) -> list[str]:
+def varying(labels: Sequence[str], records: Iterable[HypotestResult]) -> list[str]:
     """Return the labels that take several values among the records."""
     columns = zip(*(map(_value, record.values) for record in records), strict=False)
     return [label for label, column in zip(labels, columns, strict=False) if len(set(column)) > 1]
 
 
-def _slice(results: ResultsFile, poi_test: float, fix: Mapping[str, Value] | None) -> tuple[list[Result], dict[str, Value]]:
+def _slice(
+    results: ResultsFile, poi_test: float, fix: Mapping[str, Value] | None
+) -> tuple[list[HypotestResult], dict[str, Value]]:
     """Keep the records at one tested value and at the fixed values of labels."""
     labels = results.header.labels
-    records = [result for result in results.results if result.poi_test == poi_test]
+    records = [result for result in results.hypotests() if result.poi_test == poi_test]
     for record in records:
         if len(record.values) != len(labels):
             raise ResultsError(
@@ -186,7 +188,7 @@ def _slice(results: ResultsFile, poi_test: float, fix: Mapping[str, Value] | Non
 
 
 def _points(
-    results: ResultsFile, records: list[Result], axes: tuple[str, ...], poi_test: float, fixed: Mapping[str, Value]
+    results: ResultsFile, records: list[HypotestResult], axes: tuple[str, ...], poi_test: float, fixed: Mapping[str, Value]
 ) -> Points:
     labels = results.header.labels
     rest: list[tuple[str, Value]] = []
@@ -208,7 +210,7 @@ def _points(
 
 
 def _arrange(
-    records: Sequence[Result],
+    records: Sequence[HypotestResult],
     coordinates: Sequence[tuple[float, ...]],
     axes: tuple[str, ...],
     poi_test: float | None,
@@ -236,12 +238,12 @@ def _arrange(
     )
 
 
-def _usable(record: Result) -> bool:
+def _usable(record: HypotestResult) -> bool:
     return record.status not in UNFINISHED and record.CLs_exp is not None and all(map(math.isfinite, record.CLs_exp))
 
 
 def _check_any(results: ResultsFile) -> None:
-    if not results.results:
+    if not results.hypotests():
         raise ResultsError("the results file holds no results yet; wait for the run's first ones, or continue it with --resume")
 
 

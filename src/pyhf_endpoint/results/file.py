@@ -4,93 +4,49 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pyhf_endpoint.errors import ResultsError, list_faults
+from pyhf_endpoint.results.records import RECORDS, Header, HypotestResult, Key, Kind, Result
 
-__all__ = ["FORMAT_VERSION", "UNFINISHED", "Header", "Result", "ResultsFile", "ResultsWriter", "Status", "completed", "read"]
+__all__ = ["ResultsFile", "ResultsWriter", "completed", "read"]
 
-FORMAT_VERSION: Literal[1] = 1
-Status = Literal["converged", "at_boundary", "restarted", "fallback", "not_converged", "failed"]
-#: The statuses that make a run exit with code 1: no usable number came out.
-UNFINISHED: frozenset[str] = frozenset({"not_converged", "failed"})
-_Model = TypeVar("_Model", bound=BaseModel)
 # What --resume does not compare: the same grid may go on at another site, at another time.
 _FREE_FIELDS = {"created", "site"}
+_Model = TypeVar("_Model", bound=BaseModel)
+_Record = TypeVar("_Record", bound=Result)
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
-
-
-class Header(_Frozen):
-    """What a results file was computed from; `--resume` refuses a file in which any of it but `site` and `created` differs.
-
-    Attributes:
-        format_version: Version of this file format.
-        kind: The inference, `hypotest`.
-        workspace_digest: SHA-256 of the workspace as `pyhf.utils.digest` computes it.
-        patchset_digest: SHA-256 of the patch set's canonical JSON; None for a single workspace.
-        labels: The patch set's labels, one for each entry of a record's `values`.
-        settings: The settings of the inference.
-        versions: Versions of what computed the numbers.
-        site: Name of the site at which the run began.
-        created: Time of the first record, ISO 8601 in UTC.
-    """
-
-    format: Literal["pyhf-endpoint results"] = "pyhf-endpoint results"
-    format_version: Literal[1] = FORMAT_VERSION
-    kind: Literal["hypotest"] = "hypotest"
-    workspace_digest: str
-    patchset_digest: str | None
-    labels: tuple[str, ...]
-    settings: Mapping[str, Any]
-    versions: Mapping[str, str]
-    site: str
-    created: str
-
-
-class Result(_Frozen):
-    """One hypothesis at one value of the parameter of interest.
-
-    Attributes:
-        name: Name of the patch, or of the measurement for a single workspace.
-        values: The patch's values, in the order of the patch set's labels.
-        poi_test: Tested value of the parameter of interest.
-        CLs_obs: Observed CLs; None when blind or without a usable fit.
-        CLs_exp: Expected CLs at -2, -1, 0, 1, 2 standard deviations (`pyhf cls` order); None without a usable fit.
-        status: `converged`, `at_boundary`, `restarted`, `fallback`, `not_converged` or `failed`.
-        message: Why the status is not `converged`; empty otherwise.
-        wall_s: Seconds that the worker spent on this record.
-        worker: `host:pid` of the worker.
-    """
-
-    name: str
-    values: tuple[float | str, ...]
-    poi_test: float
-    CLs_obs: float | None
-    CLs_exp: tuple[float, float, float, float, float] | None
-    status: Status
-    message: str = ""
-    wall_s: float = Field(ge=0)
-    worker: str
-
-    @property
-    def key(self) -> tuple[str, float]:
-        """What a run computes once: the hypothesis and the tested value."""
-        return self.name, self.poi_test
-
-
-class ResultsFile(_Frozen):
+@dataclass(frozen=True)
+class ResultsFile:
     """A results file as read: its header and its records in the order in which they arrived."""
 
     header: Header
     results: tuple[Result, ...]
+
+    def of(self, kind: Kind, record: type[_Record]) -> tuple[_Record, ...]:
+        """Return the records, which must be of this kind.
+
+        Raises:
+            ResultsError: The file holds another kind.
+        """
+        if self.header.kind != kind:
+            raise ResultsError(f"the results are of the kind `{self.header.kind}`; `{kind}` is needed here")
+        return tuple(result for result in self.results if isinstance(result, record))
+
+    def hypotests(self) -> tuple[HypotestResult, ...]:
+        """Return the records of a file of hypothesis tests.
+
+        Raises:
+            ResultsError: The file holds another kind.
+        """
+        return self.of("hypotest", HypotestResult)
 
 
 def read(path: Path | str) -> ResultsFile:
@@ -108,7 +64,7 @@ def read(path: Path | str) -> ResultsFile:
     return ResultsFile(header=header, results=tuple(results))
 
 
-def completed(path: Path, header: Header) -> set[tuple[str, float]]:
+def completed(path: Path, header: Header) -> set[Key]:
     """Return the keys of the records of a file that a run with this header could continue.
 
     Raises:
@@ -140,7 +96,7 @@ class ResultsWriter:
     def __init__(self, path: Path | str, header: Header, *, resume: bool = False, overwrite: bool = False) -> None:
         self.path = Path(path)
         self.header = header
-        self.done: set[tuple[str, float]] = set()
+        self.done: set[Key] = set()
         self.written = 0
         try:
             self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
@@ -159,7 +115,7 @@ class ResultsWriter:
             ResultsError: The disk is full or the file cannot be written; what was written before stays readable.
         """
         if result.key in self.done:
-            raise ResultsError(f"{self.path}: a second record for {result.name} at {result.poi_test:g}; please report this")
+            raise ResultsError(f"{self.path}: a second record for {result.name} at {result.point}; please report this")
         self._append(result)
         self.done.add(result.key)
         self.written += 1
@@ -227,7 +183,7 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ResultsError(f"cannot read {path}: {error.strerror}; give a file that `pyhf-endpoint hypotest -o` wrote") from error
+        raise ResultsError(f"cannot read {path}: {error.strerror}; give a results file") from error
 
 
 def _parse(data: bytes, path: Path) -> tuple[Header | None, list[Result], int]:
@@ -242,7 +198,7 @@ def _parse(data: bytes, path: Path) -> tuple[Header | None, list[Result], int]:
     if not isinstance(first[1], dict) or first[1].get("format") != "pyhf-endpoint results":
         raise ResultsError(f"{path} is not a results file: its first line has no `format`; choose another file")
     header = _validated(Header, first[1], f"{path}: line 1")
-    return header, [_validated(Result, value, f"{path}: line {number}") for number, value in lines], end
+    return header, [_validated(RECORDS[header.kind], value, f"{path}: line {number}") for number, value in lines], end
 
 
 def _lines(data: bytes, path: Path) -> Iterator[tuple[int, Any]]:
