@@ -1,0 +1,210 @@
+"""The arrays of one batch, assembled from the records of a walk."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from pyhf_endpoint.errors import FitError
+from pyhf_endpoint.histfactory.batch import Batch, Names, Rows, Shared, Sizes
+from pyhf_endpoint.histfactory.constraints import Constraints, Widths, poisson_widths, stat_widths
+from pyhf_endpoint.histfactory.faults import explain
+from pyhf_endpoint.histfactory.parameters import FREE_KINDS, index_settings
+from pyhf_endpoint.histfactory.spec import Hypothesis
+from pyhf_endpoint.histfactory.tables import (
+    Axes,
+    Flat,
+    factor_table,
+    flatten,
+    histogram_tables,
+    nominal_tables,
+    norm_tables,
+    one_hot,
+    padding,
+    places_of,
+)
+from pyhf_endpoint.histfactory.walk import BACKGROUND, Own, Records, Walk
+
+__all__ = ["FaultyRowsError", "build"]
+
+Integers = npt.NDArray[np.intp]
+
+
+class FaultyRowsError(Exception):
+    """Hypotheses whose numbers cannot be used, or a background of which that is true."""
+
+    def __init__(self, rows: dict[int, str], background: str | None = None) -> None:
+        super().__init__(rows, background)
+        self.rows, self.background = rows, background
+
+
+def build(walk: Walk, hypotheses: Sequence[Hypothesis], owns: Sequence[Own], codes: tuple[str, str]) -> Batch:
+    """Assemble a batch; `codes` are those of normsys and histosys.
+
+    Raises:
+        FaultyRowsError: Which hypotheses, or whether the background, cannot be used, and why.
+    """
+    try:
+        records = walk.records
+        flats = [flatten(walk.bins, table) for table in (records.nominal, records.hist, records.stat, records.shape)]
+        counts = np.array([[count for channel in hypothesis.channels for count in channel.observed] for hypothesis in hypotheses])
+        sound = (
+            _all_finite(flats, walk.records)
+            and counts.dtype.kind in "if"
+            and bool(np.isfinite(counts).all() and (counts >= 0).all())
+        )
+    except (TypeError, ValueError):
+        sound = False
+    if not sound:
+        raise _explained(hypotheses)
+    batch = _assemble(walk, hypotheses, owns, codes, flats)
+    rows = replace(batch.rows, counts=np.concatenate([counts, counts[-1:]]).astype(float))
+    full = replace(batch, rows=rows)
+    return replace(full.take(range(len(hypotheses))), background=full.take([len(hypotheses)]))
+
+
+def _all_finite(flats: Sequence[Flat], records: Records) -> bool:
+    factors = np.array(records.norm.parts, dtype=float)
+    return bool(np.isfinite(factors).all() and (factors > 0).all()) and all(
+        bool(np.isfinite(values).all()) for flat in flats for values in flat.values
+    )
+
+
+def _explained(hypotheses: Sequence[Hypothesis]) -> FaultyRowsError:
+    background = explain(hypotheses[0], own=False)
+    messages = {row: explain(hypothesis, own=True) for row, hypothesis in enumerate(hypotheses)}
+    faulty = {row: message for row, message in messages.items() if message}
+    if not faulty and not background:
+        background = "numbers that cannot be read as such"
+    return FaultyRowsError(faulty, background)
+
+
+def _order(walk: Walk) -> tuple[Sizes, Integers, Integers]:
+    """Sizes (bins aside), the column of each alpha, and the place of each multiplier among the multipliers."""
+    moves, scales = (set(places_of(table)[:, 3].tolist()) for table in (walk.records.hist, walk.records.norm))
+    inert = [alpha for alpha in range(len(walk.alphas)) if alpha not in moves | scales]
+    active = sorted(moves - scales) + sorted(moves & scales) + sorted(scales - moves)
+    free = [number for number, kind in enumerate(walk.kinds) if kind in FREE_KINDS]
+    constrained = [number for number, kind in enumerate(walk.kinds) if kind not in FREE_KINDS]
+    alphas = np.zeros(len(walk.alphas), dtype=np.intp)
+    alphas[active + inert] = np.arange(len(walk.alphas))
+    multipliers = np.zeros(len(walk.kinds), dtype=np.intp)
+    multipliers[constrained + free] = len(inert) + np.arange(len(walk.kinds))
+    places = places_of(walk.records.nominal)
+    common = places[:, 0] == BACKGROUND
+    slots = [1 + int(places[which, 1].max(initial=0)) for which in (common, ~common)]
+    sizes = Sizes(
+        bins=sum(walk.bins),
+        channels=len(walk.bins),
+        slots=slots[0],
+        own_slots=slots[1],
+        hist=len(moves),
+        both=len(moves & scales),
+        norm=len(scales),
+        multipliers=len(inert) + len(walk.kinds),
+        free=len(free),
+    )
+    return sizes, alphas, multipliers
+
+
+def _names(own: Own, sizes: Sizes, alphas: Integers, multipliers: Integers) -> Names:
+    return {
+        name: (ref.kind, tuple((alphas[ref.ids] if ref.kind == "alpha" else sizes.alphas + multipliers[ref.ids]).tolist()))
+        for name, ref in own.sets.items()
+    }
+
+
+def _stripped(hypothesis: Hypothesis) -> Hypothesis:
+    return replace(
+        hypothesis, name="", index=-1, operations=(), channels=tuple(replace(channel, own=()) for channel in hypothesis.channels)
+    )
+
+
+def _assemble(
+    walk: Walk, hypotheses: Sequence[Hypothesis], owns: Sequence[Own], codes: tuple[str, str], flats: list[Flat]
+) -> Batch:
+    """Rows of all hypotheses and, last, one without own samples; observed counts are left empty."""
+    nominal, hist, stat, shape = flats
+    sizes, alphas, multipliers = _order(walk)
+    axes = Axes(len(hypotheses) + 1, sizes.bins, sizes.channels, sizes.slots, sizes.own_slots)
+    common = _names(walk.background, sizes, alphas, multipliers)
+    own_names = [_names(own, sizes, alphas, multipliers) for own in owns]
+    terms = _constraints(axes, sizes, multipliers, (stat, shape), (common, own_names), hypotheses)
+    nominals = nominal_tables(axes, nominal)
+    linear, curve = histogram_tables(axes, hist, alphas, sizes.hist)
+    poly, log_high, log_low = norm_tables(axes, walk, codes[0], alphas - (sizes.alphas - sizes.norm), sizes.norm)
+    table = factor_table(axes, walk, multipliers, sizes.multipliers)
+    both = np.concatenate([linear[0], curve[0]], axis=2)
+    flat_bins = sizes.bins * sizes.slots
+    poi = hypotheses[0].poi
+    columns = {**common, **own_names[0]}.get(poi, ("", (None,)))[1]
+    return Batch(
+        names=(*(hypothesis.name for hypothesis in hypotheses), ""),
+        indices=(*(hypothesis.index for hypothesis in hypotheses), -1),
+        channels=tuple(walk.channels),
+        channel_bins=tuple(walk.bins),
+        poi=columns[0],
+        normsys=codes[0],
+        histosys=codes[1],
+        sizes=sizes,
+        shared=Shared(
+            nominal=nominals[0],
+            hist=both,
+            hist_flat=np.ascontiguousarray(both.reshape(flat_bins, 2 * sizes.hist).T),
+            curve_flat=np.ascontiguousarray(curve[0].reshape(flat_bins, sizes.hist)),
+            poly=poly[0],
+            log_high=log_high[0],
+            log_low=log_low[0],
+            factors=table,
+            onehot=one_hot(table, sizes.multipliers),
+            **dict(zip(("channel", "pad", "unpad"), padding(walk.bins), strict=True)),
+        ),
+        rows=Rows(
+            nominal=nominals[1],
+            linear=linear[1],
+            curve=curve[1],
+            poly=poly[1],
+            log_high=log_high[1],
+            log_low=log_low[1],
+            precision=terms.precision,
+            factor=terms.factor,
+            lower=terms.lower,
+            upper=terms.upper,
+            counts=np.zeros((axes.rows, axes.bins)),
+            centre=terms.centre,
+        ),
+        init=terms.init,
+        fixed=terms.fixed,
+        present=terms.present,
+        hypotheses=(*hypotheses, _stripped(hypotheses[0])),
+        sets=(*({**common, **names} for names in own_names), common),
+        background=None,
+    )
+
+
+def _constraints(
+    axes: Axes,
+    sizes: Sizes,
+    multipliers: Integers,
+    flats: tuple[Flat, Flat],
+    names: tuple[Names, list[Names]],
+    hypotheses: Sequence[Hypothesis],
+) -> Constraints:
+    shape = (axes.rows, sizes.parameters)
+    column = sizes.alphas + multipliers
+    widths = Widths(*stat_widths(flats[0], column, shape), *poisson_widths(flats[1], column, shape))
+    try:
+        terms = Constraints(axes.rows, sizes.alphas, sizes.parameters, index_settings(hypotheses[0].settings))
+        terms.fill(slice(None), names[0], widths)
+    except FitError as fault:
+        raise FaultyRowsError({}, str(fault)) from None
+    faulty = {}
+    for row, own in enumerate(names[1]):
+        try:
+            terms.fill(row, own, widths)
+        except FitError as fault:
+            faulty[row] = str(fault)
+    if faulty:
+        raise FaultyRowsError(faulty)
+    return terms
