@@ -2,9 +2,10 @@
 
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import psutil
 import pytest
 
@@ -13,8 +14,6 @@ from pyhf_endpoint.errors import MissingExtraError
 from pyhf_endpoint.inputs import Patch
 from pyhf_endpoint.plan import Chunk
 from pyhf_endpoint.transport import LocalTransport
-
-Json = dict[str, Any]
 
 
 @pytest.fixture
@@ -28,27 +27,30 @@ def chunk(*names: str) -> Chunk:
     return Chunk(tuple(Patch(name, (), ()) for name in names), (1.0,))
 
 
-def payload(chunk: Chunk) -> Json:
-    return {"names": [patch.name for patch in chunk.patches]}
+def payload(chunk: Chunk) -> bytes:
+    return orjson.dumps([patch.name for patch in chunk.patches])
 
 
 def function() -> Any:
     """A function that loky carries by value: the workers need not import this module."""
 
-    def work(payload: Mapping[str, Any]) -> Json:
+    def work(payload: bytes) -> bytes:
         import os
         import signal
 
+        import orjson
+
         from pyhf_endpoint.errors import MissingExtraError
 
-        for name in payload["names"]:
+        names = orjson.loads(payload)
+        for name in names:
             if name == "poison":
                 os.kill(os.getpid(), signal.SIGKILL)
             if name == "raises":
                 raise ZeroDivisionError("by zero")
             if name == "extra":
                 raise MissingExtraError("pyhf", "the engine `pyhf`")
-        return {"records": [{"name": name, "pid": os.getpid()} for name in payload["names"]]}
+        return orjson.dumps({"records": [{"name": name, "pid": os.getpid()} for name in names]})
 
     return work
 

@@ -1,20 +1,64 @@
 """The client: a site by name, a grid of hypotheses in, results as they arrive."""
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeAlias, TypedDict, TypeVar, Unpack, cast
 
 from pyhf_endpoint import functions, profiles
 from pyhf_endpoint.dispatch import Outcome, run_chunks
-from pyhf_endpoint.functions import HypotestSettings
 from pyhf_endpoint.inputs import PatchSet, load
 from pyhf_endpoint.plan import Plan, make_plan
-from pyhf_endpoint.results import Result, ResultsWriter, completed
+from pyhf_endpoint.results import (
+    RECORDS,
+    FitResult,
+    HypotestResult,
+    Key,
+    Kind,
+    RankingResult,
+    Result,
+    ResultsWriter,
+    ScanResult,
+    SignificanceResult,
+    UpperLimitResult,
+    completed,
+)
 from pyhf_endpoint.transport import connect
 
-__all__ = ["Client", "Run"]
+__all__ = ["Client", "Options", "Run"]
+
+Workspace: TypeAlias = Path | str | Mapping[str, Any]
+Signals: TypeAlias = Path | str | Mapping[str, Any] | PatchSet
+_Record = TypeVar("_Record", bound=Result)
+
+
+class Options(TypedDict, total=False):
+    """What every inference takes.
+
+    Attributes:
+        patches: Names of the patches to compute; None or missing for all.
+        measurement: Name of the measurement; by default the workspace's first.
+        region: Sub-folder to take, where a folder or archive holds several analyses.
+        normsys: Interpolation code of normsys modifiers: `code4` (default) or `code1`.
+        histosys: Interpolation code of histosys modifiers: `code4p` (default), `code2` or `code0`.
+        seed: Seed of the random starts that are tried where a likelihood may have several minima; default 0.
+        output: A results file to write as results arrive.
+        resume: Continue `output`: compute only what is missing in it.
+        overwrite: Replace `output`.
+    """
+
+    patches: Sequence[str] | None
+    measurement: str | None
+    region: str | None
+    normsys: str
+    histosys: str
+    seed: int
+    output: Path | str | None
+    resume: bool
+    overwrite: bool
 
 
 class Client:
@@ -25,6 +69,11 @@ class Client:
         with Client("local") as site:
             for result in site.hypotest("BkgOnly.json", "patchset.json"):
                 print(result.name, result.CLs_obs)
+
+    Each inference takes a HistFactory workspace, as JSON (a file, plain or gzipped, or the object itself) or a folder, tar or zip
+    that holds `BkgOnly.json` and `patchset.json`; and a patch set on it, without which the workspace is taken as it stands. Each
+    returns a `Run`; nothing is computed until that is iterated. Each raises a UsageError for a name or setting that does not
+    exist, and an InputError for a workspace or patch set that is not valid, or where the two do not belong together.
 
     Args:
         site: Name of a site (`pyhf-endpoint sites list`).
@@ -41,46 +90,141 @@ class Client:
 
     def hypotest(
         self,
-        workspace: Path | str | Mapping[str, Any],
-        patchset: Path | str | Mapping[str, Any] | PatchSet | None = None,
+        workspace: Workspace,
+        patchset: Signals | None = None,
         *,
-        patches: Sequence[str] | None = None,
         poi_test: float | Sequence[float] = 1.0,
         test_stat: str = "qtilde",
-        engine: str = "pyhf",
-        measurement: str | None = None,
         blind: bool = False,
-        region: str | None = None,
-        output: Path | str | None = None,
-        resume: bool = False,
-        overwrite: bool = False,
-    ) -> "Run":
-        """Test hypotheses with asymptotic CLs; nothing runs until the returned `Run` is iterated.
+        engine: str = "batched",
+        **options: Unpack[Options],
+    ) -> "Run[HypotestResult]":
+        """Test hypotheses with asymptotic CLs.
 
         Args:
-            workspace: A HistFactory workspace, as JSON (a file, plain or gzipped, or the object itself), or a folder, tar or zip
-                that holds `BkgOnly.json` and `patchset.json`.
-            patchset: A patch set on it; without one the workspace is tested as it stands.
-            patches: Names of the patches to test; None tests all.
+            workspace: The workspace.
+            patchset: The patch set.
             poi_test: Tested value or values of the parameter of interest.
             test_stat: `qtilde` or `q`.
-            engine: `pyhf`.
-            measurement: Name of the measurement; None takes the workspace's first.
             blind: Compute expected values alone.
-            region: Sub-folder to take, where a folder or archive holds several analyses.
-            output: A results file to write as results arrive.
-            resume: Continue `output`: compute only what is missing in it.
-            overwrite: Replace `output`.
-
-        Raises:
-            UsageError: A name or setting does not exist.
-            InputError: The workspace or patch set is not valid, or they do not belong together.
+            engine: `batched`, `pyhf` or `pyhf-jax`; see `HypotestSettings`.
+            options: See `Options`.
         """
         values = (poi_test,) if isinstance(poi_test, int | float) else tuple(poi_test)
-        settings = HypotestSettings(tuple(map(float, values)), test_stat, engine, measurement, blind)
-        analysis = load(workspace, patchset, region=region, measurement=measurement)
-        plan = make_plan(analysis, settings, site=self.site, names=patches)
-        return Run(self, plan, Path(output) if output is not None else None, resume=resume, overwrite=overwrite)
+        own = {"poi_test": tuple(map(float, values)), "test_stat": test_stat, "blind": blind, "engine": engine}
+        return cast("Run[HypotestResult]", self.run("hypotest", workspace, patchset, own, options))
+
+    def upper_limit(
+        self,
+        workspace: Workspace,
+        patchset: Signals | None = None,
+        *,
+        level: float = 0.05,
+        tolerance: float = 1e-4,
+        test_stat: str = "qtilde",
+        blind: bool = False,
+        **options: Unpack[Options],
+    ) -> "Run[UpperLimitResult]":
+        """Find upper limits on the parameter of interest, observed and expected.
+
+        Args:
+            workspace: The workspace.
+            patchset: The patch set.
+            level: CLs at the limit; 0.05 for a confidence level of 95 %.
+            tolerance: Largest error of CLs at the limit, relative to `level`.
+            test_stat: `qtilde` or `q`.
+            blind: Compute expected limits alone.
+            options: See `Options`.
+        """
+        own = {"level": level, "tolerance": tolerance, "test_stat": test_stat, "blind": blind}
+        return cast("Run[UpperLimitResult]", self.run("upper-limit", workspace, patchset, own, options))
+
+    def fit(
+        self,
+        workspace: Workspace,
+        patchset: Signals | None = None,
+        *,
+        correlations: bool = False,
+        **options: Unpack[Options],
+    ) -> "Run[FitResult]":
+        """Fit all parameters to the data.
+
+        Args:
+            workspace: The workspace.
+            patchset: The patch set.
+            correlations: Also return the correlation matrix.
+            options: See `Options`.
+        """
+        return cast("Run[FitResult]", self.run("fit", workspace, patchset, {"correlations": correlations}, options))
+
+    def significance(
+        self, workspace: Workspace, patchset: Signals | None = None, *, blind: bool = False, **options: Unpack[Options]
+    ) -> "Run[SignificanceResult]":
+        """Find the discovery significance, observed and expected.
+
+        Args:
+            workspace: The workspace.
+            patchset: The patch set.
+            blind: Compute the expected significance alone.
+            options: See `Options`.
+        """
+        return cast("Run[SignificanceResult]", self.run("significance", workspace, patchset, {"blind": blind}, options))
+
+    def scan(
+        self,
+        workspace: Workspace,
+        patchset: Signals | None = None,
+        *,
+        parameters: Sequence[str] = (),
+        grid: Sequence[float] = (),
+        steps: int = 31,
+        width: float = 3.0,
+        **options: Unpack[Options],
+    ) -> "Run[ScanResult]":
+        """Scan the profile likelihood along parameters.
+
+        Args:
+            workspace: The workspace.
+            patchset: The patch set.
+            parameters: Names of the parameters, as pyhf's `par_names`; by default the parameter of interest.
+            grid: Values at which each is held; by default `steps` values across `width` standard deviations on both sides.
+            steps: Number of values.
+            width: Half width of the scan in post-fit standard deviations.
+            options: See `Options`.
+        """
+        own = {"parameters": tuple(parameters), "grid": tuple(map(float, grid)), "steps": steps, "width": width}
+        return cast("Run[ScanResult]", self.run("scan", workspace, patchset, own, options))
+
+    def ranking(self, workspace: Workspace, patchset: Signals | None = None, **options: Unpack[Options]) -> "Run[RankingResult]":
+        """Rank the nuisance parameters by their impact on the parameter of interest.
+
+        Args:
+            workspace: The workspace.
+            patchset: The patch set.
+            options: See `Options`.
+        """
+        return cast("Run[RankingResult]", self.run("ranking", workspace, patchset, {}, options))
+
+    def run(
+        self, kind: Kind, workspace: Workspace, patchset: Signals | None, settings: Mapping[str, Any], options: Options
+    ) -> "Run[Result]":
+        """Return the run of any kind of inference.
+
+        Args:
+            kind: The kind.
+            workspace: The workspace.
+            patchset: The patch set.
+            settings: What only this kind takes, by the names of the settings' fields.
+            options: What every kind takes.
+        """
+        _, settings_type = functions.SETTINGS[kind]
+        common: dict[str, Any] = {name: options[name] for name in ("normsys", "histosys", "seed") if name in options}
+        chosen = settings_type(**settings, **common)
+        analysis = load(workspace, patchset, region=options.get("region"), measurement=options.get("measurement"))
+        plan = make_plan(kind, analysis, chosen, site=self.site, names=options.get("patches"))
+        output = options.get("output")
+        target = _Target(Path(output), options.get("resume", False), options.get("overwrite", False)) if output else None
+        return Run(self, plan, target)
 
     def close(self) -> None:
         """End the workers."""
@@ -93,7 +237,16 @@ class Client:
         self.close()
 
 
-class Run:
+@dataclass(frozen=True)
+class _Target:
+    """Where results go besides to the caller."""
+
+    path: Path
+    resume: bool
+    overwrite: bool
+
+
+class Run(Generic[_Record]):
     """A grid of hypotheses, computed while it is iterated.
 
     Attributes:
@@ -101,25 +254,23 @@ class Run:
         output: The results file, if any.
     """
 
-    def __init__(self, client: Client, plan: Plan, output: Path | None, *, resume: bool, overwrite: bool) -> None:
+    def __init__(self, client: Client, plan: Plan, target: _Target | None) -> None:
         self.plan = plan
-        self.output = output
+        self.output = target.path if target else None
         self._client = client
-        self._resume = resume
-        self._overwrite = overwrite
+        self._target = target
 
-    def done(self) -> set[tuple[str, float]]:
+    def done(self) -> set[Key]:
         """Return the keys of the plan's records that a file to be resumed already holds.
 
         Raises:
             ResultsError: The file is not this run's.
         """
-        if self.output is None or not self._resume or not self.output.exists():
+        if self._target is None or not self._target.resume or not self._target.path.exists():
             return set()
-        wanted = {(patch.name, value) for patch in self.plan.patches for value in self.plan.settings.poi_test}
-        return completed(self.output, self.plan.header) & wanted
+        return completed(self._target.path, self.plan.header) & self.plan.keys()
 
-    def __iter__(self) -> Iterator[Result]:
+    def __iter__(self) -> Iterator[_Record]:
         """Compute what is missing and yield each result once it is on disk.
 
         Raises:
@@ -128,36 +279,28 @@ class Run:
         """
         with ExitStack() as stack:
             writer = None
-            if self.output is not None:
-                writer = ResultsWriter(self.output, self.plan.header, resume=self._resume, overwrite=self._overwrite)
+            if self._target is not None:
+                target = self._target
+                writer = ResultsWriter(target.path, self.plan.header, resume=target.resume, overwrite=target.overwrite)
                 stack.enter_context(writer)
             chunks = self.plan.chunks(self._client.transport.slots, writer.done if writer else ())
-            outcomes = run_chunks(self._client.transport, functions.hypotest, chunks, self.plan.payload)
-            for outcome in stack.enter_context(closing(outcomes)):
-                for result in _results(outcome):
+            function = functools.partial(functions.call, self.plan.kind)
+            outcomes = stack.enter_context(closing(run_chunks(self._client.transport, function, chunks, self.plan.payload)))
+            for outcome in outcomes:
+                for result in self._results(outcome):
                     if writer is not None:
                         writer.write(result)
                     yield result
 
-    def to_list(self) -> list[Result]:
+    def to_list(self) -> list[_Record]:
         """Compute what is missing and return the results in the order in which they arrived."""
         return list(self)
 
-
-def _results(outcome: Outcome) -> Iterator[Result]:
-    if outcome.records is not None:
-        yield from (Result.model_validate(record) for record in outcome.records)
-        return
-    for patch in outcome.chunk.patches:
-        for poi_test in outcome.chunk.poi_test:
-            yield Result(
-                name=patch.name,
-                values=patch.values,
-                poi_test=poi_test,
-                CLs_obs=None,
-                CLs_exp=None,
-                status="failed",
-                message=outcome.fault,
-                wall_s=0.0,
-                worker="",
-            )
+    def _results(self, outcome: Outcome) -> Iterator[_Record]:
+        record = cast("type[_Record]", RECORDS[self.plan.kind])
+        yield from (record.model_validate(found) for found in outcome.records or [])
+        if outcome.records is None:
+            for patch in outcome.chunk.patches:
+                for point in outcome.chunk.points:
+                    lost = {"name": patch.name, "values": patch.values, "status": "failed", "message": outcome.fault}
+                    yield record.model_validate(lost | self.plan.settings.place(point) | {"wall_s": 0.0, "worker": ""})

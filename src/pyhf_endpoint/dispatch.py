@@ -6,6 +6,8 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from pyhf_endpoint.errors import PyhfEndpointError
 from pyhf_endpoint.plan import Chunk
 from pyhf_endpoint.transport import Transport
@@ -13,7 +15,7 @@ from pyhf_endpoint.transport import Transport
 __all__ = ["Outcome", "run_chunks"]
 
 Json = dict[str, Any]
-Function = Callable[[Mapping[str, Any]], Json]
+Function = Callable[[bytes], bytes]
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Outcome:
 
 
 def run_chunks(
-    transport: Transport, function: Function, chunks: Iterable[Chunk], payload: Callable[[Chunk], Json]
+    transport: Transport, function: Function, chunks: Iterable[Chunk], payload: Callable[[Chunk], bytes]
 ) -> Generator[Outcome, None, None]:
     """Yield the outcome of every chunk as it arrives; end what still runs when the caller stops early.
 
@@ -36,7 +38,7 @@ def run_chunks(
 
     Args:
         transport: The way to the site.
-        function: The registered function.
+        function: The registered function, JSON text in and out; must be picklable.
         chunks: The work.
         payload: Makes the function's argument of a chunk.
 
@@ -44,7 +46,7 @@ def run_chunks(
         PyhfEndpointError: An error of the user's that every chunk would meet, raised by the function.
     """
     waiting, suspects = deque(chunks), deque[Chunk]()
-    running: dict[Future[Json], Chunk] = {}
+    running: dict[Future[bytes], Chunk] = {}
 
     def start_afresh() -> None:
         suspects.extend(running.values())
@@ -66,7 +68,7 @@ def run_chunks(
                 chunk = running.pop(future)
                 fault = _fault(future)
                 if fault is None:
-                    yield Outcome(chunk, future.result()["records"])
+                    yield Outcome(chunk, orjson.loads(future.result())["records"])
                 elif alone and len(chunk.patches) == 1:
                     yield Outcome(chunk, None, fault)
                 else:
@@ -78,7 +80,7 @@ def run_chunks(
             transport.reset()
 
 
-def _next(waiting: deque[Chunk], suspects: deque[Chunk], running: Mapping[Future[Json], Chunk], slots: int) -> Iterator[Chunk]:
+def _next(waiting: deque[Chunk], suspects: deque[Chunk], running: Mapping[Future[bytes], Chunk], slots: int) -> Iterator[Chunk]:
     """The chunks to start now: a suspect alone, or as many as there are free slots."""
     if suspects:
         if not running:
@@ -88,7 +90,7 @@ def _next(waiting: deque[Chunk], suspects: deque[Chunk], running: Mapping[Future
         yield waiting.popleft()
 
 
-def _fault(future: Future[Json]) -> str | None:
+def _fault(future: Future[bytes]) -> str | None:
     error = future.exception()
     if error is None:
         return None

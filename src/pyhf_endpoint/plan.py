@@ -1,31 +1,39 @@
 """What a run computes: the hypotheses, the header of its results file, and the chunks in which the work is sent."""
 
+import functools
 import importlib.metadata
 import itertools
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+
+import orjson
 
 from pyhf_endpoint import __version__
 from pyhf_endpoint.errors import UsageError, did_you_mean
-from pyhf_endpoint.functions import HypotestSettings
+from pyhf_endpoint.functions import ScanSettings, Settings
 from pyhf_endpoint.inputs import Analysis, Patch
-from pyhf_endpoint.results import Header
+from pyhf_endpoint.results import Header, Key, Kind
 
 __all__ = ["Chunk", "Plan", "make_plan"]
 
-# pyhf takes seconds per hypothesis: single ones keep the progress smooth and lose the least to an interrupt.
-_CHUNK_SIZE = {"pyhf": 1}
+# Hypotheses per chunk. The batched fit is fastest with 64 to 125 at once; where one takes longer, fewer keep the progress smooth
+# and lose less to an interrupt. pyhf takes seconds for a single one.
+_CHUNK_SIZE: Mapping[Kind, int] = {"hypotest": 64, "significance": 64, "fit": 32, "upper-limit": 16, "scan": 16, "ranking": 4}
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Hypotheses that go to one worker in one call, each to be tested at the same values."""
+    """Hypotheses that go to one worker in one call, with the same points on each.
+
+    Attributes:
+        patches: The hypotheses.
+        points: Where on each a record is taken: tested values, scanned parameters; one None where there is only one place.
+    """
 
     patches: tuple[Patch, ...]
-    poi_test: tuple[float, ...]
+    points: tuple[float | str | None, ...]
 
     def split(self) -> list["Chunk"]:
         """Return one chunk per hypothesis."""
@@ -37,55 +45,66 @@ class Plan:
     """Everything that a run is, before any of it is computed.
 
     Attributes:
+        kind: The inference.
         analysis: The validated inputs.
         settings: What to compute.
         patches: The hypotheses, in the patch set's order.
         header: The header of the results file.
     """
 
+    kind: Kind
     analysis: Analysis
-    settings: HypotestSettings
+    settings: Settings
     patches: tuple[Patch, ...]
     header: Header
 
     @property
     def total(self) -> int:
-        """Number of records: hypotheses times tested values."""
-        return len(self.patches) * len(self.settings.poi_test)
+        """Number of records: hypotheses times points."""
+        return len(self.patches) * len(self.settings.points)
 
-    def chunks(self, slots: int, done: Collection[tuple[str, float]] = ()) -> list[Chunk]:
+    def keys(self) -> set[Key]:
+        """Return the keys of all records."""
+        return {(patch.name, point) for patch in self.patches for point in self.settings.points}
+
+    def chunks(self, slots: int, done: Collection[Key] = ()) -> list[Chunk]:
         """Return the work that is left, cut so that `slots` workers share it evenly.
 
         Args:
             slots: Chunks that run at the same time.
-            done: Keys (name, tested value) of the records that exist.
+            done: Keys of the records that exist.
         """
-        missing: dict[tuple[float, ...], list[Patch]] = defaultdict(list)
+        missing: dict[tuple[float | str | None, ...], list[Patch]] = defaultdict(list)
         for patch in self.patches:
-            values = tuple(value for value in self.settings.poi_test if (patch.name, value) not in done)
-            if values:
-                missing[values].append(patch)
+            points = tuple(point for point in self.settings.points if (patch.name, point) not in done)
+            if points:
+                missing[points].append(patch)
         return [
-            Chunk(tuple(part), values)
-            for values, patches in missing.items()
-            for part in _cut(patches, slots, _CHUNK_SIZE[self.settings.engine])
+            Chunk(tuple(part), points) for points, patches in missing.items() for part in _cut(patches, slots, self._chunk_size())
         ]
 
-    def payload(self, chunk: Chunk) -> dict[str, Any]:
-        """Return the JSON object that `pyhf_endpoint.functions.hypotest` takes."""
-        return {
-            "workspace": self.analysis.workspace,
-            "patches": [{"name": p.name, "values": list(p.values), "patch": list(p.operations)} for p in chunk.patches],
-            "settings": replace(self.settings, poi_test=chunk.poi_test).to_json(),
-        }
+    def _chunk_size(self) -> int:
+        return _CHUNK_SIZE[self.kind] if self.settings.engine == "batched" else 1
+
+    def payload(self, chunk: Chunk) -> bytes:
+        """Return the JSON text that `pyhf_endpoint.functions.call` takes."""
+        patches = [{"name": p.name, "values": p.values, "patch": orjson.Fragment(p.operations_json)} for p in chunk.patches]
+        settings = self.settings.at(chunk.points).to_json()
+        return orjson.dumps({"workspace": self._workspace, "patches": patches, "settings": settings})
+
+    @functools.cached_property
+    def _workspace(self) -> orjson.Fragment:
+        return orjson.Fragment(orjson.dumps(self.analysis.workspace))
 
 
-def make_plan(analysis: Analysis, settings: HypotestSettings, *, site: str, names: Sequence[str] | None = None) -> Plan:
+def make_plan(kind: Kind, analysis: Analysis, settings: Settings, *, site: str, names: Sequence[str] | None = None) -> Plan:
     """Return the plan of a run.
 
     Args:
+        kind: The inference.
         analysis: The validated inputs.
-        settings: What to compute; the measurement is the analysis' own.
+        settings: What to compute. The measurement is the analysis' own; a scan without parameters is one of the parameter of
+            interest.
         site: Name of the site, for the header.
         names: Names of the patches to compute; None takes all.
 
@@ -93,17 +112,24 @@ def make_plan(analysis: Analysis, settings: HypotestSettings, *, site: str, name
         UsageError: A name is not in the patch set, or there is no patch set to take it from.
     """
     settings = replace(settings, measurement=analysis.measurement)
-    patches = _select(analysis, names)
+    if isinstance(settings, ScanSettings) and not settings.parameters:
+        settings = replace(settings, parameters=(_poi(analysis),))
     header = Header(
+        kind=kind,
         workspace_digest=analysis.workspace_digest,
         patchset_digest=analysis.patchset.digest if analysis.patchset else None,
         labels=analysis.patchset.labels if analysis.patchset else (),
         settings=settings.to_json(),
-        versions={"pyhf-endpoint": __version__, **_engine_version(settings.engine)},
+        versions={"pyhf-endpoint": __version__, **_engine_versions(settings.engine)},
         site=site,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    return Plan(analysis, settings, patches, header)
+    return Plan(kind, analysis, settings, _select(analysis, names), header)
+
+
+def _poi(analysis: Analysis) -> str:
+    measurements = {item["name"]: item for item in analysis.workspace["measurements"]}
+    return str(measurements[analysis.measurement]["config"]["poi"])
 
 
 def _select(analysis: Analysis, names: Sequence[str] | None) -> tuple[Patch, ...]:
@@ -122,9 +148,10 @@ def _select(analysis: Analysis, names: Sequence[str] | None) -> tuple[Patch, ...
     return tuple(patch for patch in analysis.patchset.patches if patch.name in wanted)
 
 
-def _engine_version(engine: str) -> dict[str, str]:
+def _engine_versions(engine: str) -> dict[str, str]:
+    library = "numpy" if engine == "batched" else "pyhf"
     try:
-        return {engine: importlib.metadata.version(engine)}
+        return {library: importlib.metadata.version(library)}
     except importlib.metadata.PackageNotFoundError:
         return {}  # the worker says what is missing, with the remedy
 

@@ -40,7 +40,7 @@ def test_a_grid_gives_what_pyhf_gives(tmp_path: Path) -> None:
     assert found.header.labels == ("mass", "width")
     assert found.header.workspace_digest == small.digest(small.WORKSPACE)
     assert sorted(result.name for result in found.results) == ["S100", "S200", "S300"]
-    for result in found.results:
+    for result in found.hypotests():
         patch = next(p for p in small.patchset()["patches"] if p["metadata"]["name"] == result.name)
         observed, expected = pyhf_says(jsonpatch.apply_patch(small.WORKSPACE, patch["patch"]))
         assert result.values == tuple(patch["metadata"]["values"])
@@ -54,7 +54,7 @@ def test_a_single_workspace_with_its_signal_gives_one_result(tmp_path: Path) -> 
     workspace = jsonpatch.apply_patch(small.WORKSPACE, small.patchset(1)["patches"][0]["patch"])
     (tmp_path / "whole.json").write_text(json.dumps(workspace))
     run("hypotest", tmp_path / "whole.json", "-o", tmp_path / "r.jsonl")
-    (result,) = read(tmp_path / "r.jsonl").results
+    (result,) = read(tmp_path / "r.jsonl").hypotests()
     assert (result.name, result.values) == ("measurement", ())
     assert result.CLs_obs == pytest.approx(pyhf_says(workspace)[0], rel=1e-5)
 
@@ -64,7 +64,7 @@ def test_values_of_the_poi_the_test_statistic_and_the_choice_of_patches(tmp_path
     options = ["--patch", "S300", "--poi-test", "0.5", "--poi-test", "2", "--test-stat", "q", "--engine", "pyhf"]
     run("hypotest", *files, "-o", tmp_path / "r.jsonl", *options)
     workspace = jsonpatch.apply_patch(small.WORKSPACE, small.patchset(3)["patches"][2]["patch"])
-    for result, poi_test in zip(read(tmp_path / "r.jsonl").results, (0.5, 2.0), strict=True):
+    for result, poi_test in zip(read(tmp_path / "r.jsonl").hypotests(), (0.5, 2.0), strict=True):
         assert (result.name, result.poi_test) == ("S300", poi_test)
         assert result.CLs_obs == pytest.approx(pyhf_says(workspace, poi_test, "q")[0], rel=1e-9)
 
@@ -75,7 +75,7 @@ def test_blind_gives_the_expected_values_alone(tmp_path: Path, test_stat: str) -
     common = ["hypotest", *files, "--engine", "pyhf", "--test-stat", test_stat, "--patch", "S200"]
     run(*common, "-o", tmp_path / "open.jsonl")
     run(*common, "-o", tmp_path / "blind.jsonl", "--blind")
-    (unblinded,), (blind,) = read(tmp_path / "open.jsonl").results, read(tmp_path / "blind.jsonl").results
+    (unblinded,), (blind,) = read(tmp_path / "open.jsonl").hypotests(), read(tmp_path / "blind.jsonl").hypotests()
     assert blind.CLs_obs is None
     assert blind.CLs_exp == pytest.approx(unblinded.CLs_exp, rel=1e-9)
     assert read(tmp_path / "blind.jsonl").header.settings["blind"] is True
@@ -87,7 +87,7 @@ def test_one_bad_patch_fails_alone(tmp_path: Path) -> None:
     patchset["patches"][1]["patch"][0]["path"] = "/channels/7/samples/0"
     files[1].write_text(json.dumps(patchset))
     done = run("hypotest", *files, "--engine", "pyhf", "-o", tmp_path / "r.jsonl", code=1)
-    by_name = {result.name: result for result in read(tmp_path / "r.jsonl").results}
+    by_name = {result.name: result for result in read(tmp_path / "r.jsonl").hypotests()}
     assert {name: result.status for name, result in by_name.items()} == {
         "S100": "converged",
         "S200": "failed",
@@ -105,8 +105,8 @@ def test_dry_run_says_what_would_be_done_and_does_nothing(tmp_path: Path) -> Non
         "site          local",
         f"workspace     {files[0]}, sha256 {small.digest(small.WORKSPACE)[:12]}, measurement measurement",
         f"patch set     {files[1]}",
-        "hypotheses    5 at POI value 1",
-        "computation   qtilde, engine pyhf",
+        "inference     hypotest: engine pyhf, normsys code4, histosys code4p, seed 0, poi_test 1, test_stat qtilde, blind False",
+        "hypotheses    5",
         "already done  0 of 5 records",
         "chunks        5 for 2 workers",
         f"output        {tmp_path / 'r.jsonl'}",
@@ -262,7 +262,7 @@ def test_python_gives_the_same_results_as_they_arrive(tmp_path: Path) -> None:
     from pyhf_endpoint.client import Client
 
     run("hypotest", *small.write(tmp_path), "-o", tmp_path / "r.jsonl")
-    by_name = {result.name: result for result in read(tmp_path / "r.jsonl").results}
+    by_name = {result.name: result for result in read(tmp_path / "r.jsonl").hypotests()}
     with Client("local", workers=1) as site:
         arrived = list(site.hypotest(small.WORKSPACE, small.patchset()))
         assert [r.CLs_obs for r in arrived] == pytest.approx([by_name[r.name].CLs_obs for r in arrived], rel=1e-9)

@@ -42,7 +42,7 @@ def test_sites() -> None:
 
 def test_the_table_is_whole_in_a_pipe(results: Path) -> None:
     lines = run("results", "show", results).out.splitlines()
-    assert lines[0].strip() == "CLs, qtilde, site local"
+    assert lines[0].strip() == "hypotest, site local"
     assert lines[1].split() == ["name", "mass", "width", "poi_test", "observed", "-2σ", "-1σ", "expected", "+1σ", "+2σ", "status"]
     assert sorted(line.split()[0] for line in lines[2:]) == ["S100", "S200", "S300"]
     assert all("…" not in line for line in lines)

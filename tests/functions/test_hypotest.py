@@ -7,7 +7,7 @@ import pytest
 
 from pyhf_endpoint.errors import UsageError
 from pyhf_endpoint.functions import HypotestSettings, hypotest
-from pyhf_endpoint.results import Result
+from pyhf_endpoint.results import HypotestResult
 from tests import small
 
 PYHF = HypotestSettings(engine="pyhf")
@@ -25,7 +25,7 @@ def add(sample: dict[str, Any]) -> list[dict[str, Any]]:
 def test_it_speaks_json_and_its_records_are_results() -> None:
     given = payload(add(small.signal(100)), settings=HypotestSettings(engine="pyhf", poi_test=(0.5, 1.0)))
     answer = json.loads(json.dumps(hypotest(json.loads(json.dumps(given))), allow_nan=False))
-    results = [Result.model_validate(record) for record in answer["records"]]
+    results = [HypotestResult.model_validate(record) for record in answer["records"]]
     assert [(r.name, r.values, r.poi_test, r.status) for r in results] == [
         ("p0", (0,), 0.5, "converged"),
         ("p0", (0,), 1.0, "converged"),
@@ -59,7 +59,8 @@ FAILURES = {
 def test_a_hypothesis_that_cannot_be_computed_says_why_and_stops_no_other(case: str) -> None:
     patch, message = FAILURES[case]
     bad, good = hypotest(payload(patch, add(small.signal(100))))["records"]
-    assert (bad["status"], bad["CLs_obs"], bad["CLs_exp"]) == ("failed", None, None)
+    assert bad["status"] == "failed"
+    assert not {"CLs_obs", "CLs_exp"} & bad.keys()
     assert bad["message"].startswith(message)
     assert good["status"] == "converged"
 
@@ -70,7 +71,7 @@ def test_a_likelihood_without_a_finite_value_gives_no_number() -> None:
     (record,) = hypotest(payload(empty + add(small.signal(100) | {"data": [0.0, 0.0]})))["records"]
     assert record["status"] in ("failed", "not_converged")
     assert record["message"]
-    assert (record["CLs_obs"], record["CLs_exp"]) == (None, None)
+    assert not {"CLs_obs", "CLs_exp"} & record.keys()
 
 
 SETTINGS = {
@@ -78,7 +79,7 @@ SETTINGS = {
     "engine": ({"engine": "phyf"}, "unknown engine `phyf`. Did you mean `pyhf`?"),
     "no value": ({"poi_test": ()}, "no value of the parameter of interest to test"),
     "infinite": ({"poi_test": (float("inf"),)}, "cannot test the parameter of interest at inf; give a finite number"),
-    "twice": ({"poi_test": (1.0, 2.0, 1.0)}, "a value is given twice among the values to test: 1, 2, 1"),
+    "twice": ({"poi_test": (1.0, 2.0, 1.0)}, "a value is given twice: 1, 2, 1"),
 }
 
 

@@ -16,7 +16,12 @@ __all__ = ["main"]
 _INTERNAL = 70
 # command -> the module of this package that defines it, under the same name with `-` as `_`
 _COMMANDS = {
-    "hypotest": "hypotest",
+    "hypotest": "infer",
+    "upper-limit": "infer",
+    "significance": "infer",
+    "fit": "infer",
+    "scan": "infer",
+    "ranking": "infer",
     "results": "results",
     "plot": "plot",
     "sites": "sites",

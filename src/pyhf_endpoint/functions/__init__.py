@@ -1,6 +1,38 @@
 """The functions that an endpoint offers: a JSON object in, a JSON object out, a chunk of hypotheses per call."""
 
-from pyhf_endpoint.functions.hypotest import hypotest
-from pyhf_endpoint.functions.settings import ENGINES, TEST_STATISTICS, HypotestSettings
+from pyhf_endpoint.functions.registered import SETTINGS, call, fit, hypotest, ranking, scan, significance, upper_limit
+from pyhf_endpoint.functions.settings import (
+    ENGINES,
+    HISTOSYS_CODES,
+    NORMSYS_CODES,
+    TEST_STATISTICS,
+    FitSettings,
+    HypotestSettings,
+    RankingSettings,
+    ScanSettings,
+    Settings,
+    SignificanceSettings,
+    UpperLimitSettings,
+)
 
-__all__ = ["ENGINES", "TEST_STATISTICS", "HypotestSettings", "hypotest"]
+__all__ = [
+    "ENGINES",
+    "HISTOSYS_CODES",
+    "NORMSYS_CODES",
+    "SETTINGS",
+    "TEST_STATISTICS",
+    "FitSettings",
+    "HypotestSettings",
+    "RankingSettings",
+    "ScanSettings",
+    "Settings",
+    "SignificanceSettings",
+    "UpperLimitSettings",
+    "call",
+    "fit",
+    "hypotest",
+    "ranking",
+    "scan",
+    "significance",
+    "upper_limit",
+]

@@ -1,0 +1,129 @@
+"""Carries an inference command out: runs it, shows how it goes, sums it up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pyhf_endpoint.errors import INTERRUPTED, UsageError
+
+if TYPE_CHECKING:
+    from pyhf_endpoint.cli.progress import Tally
+    from pyhf_endpoint.client import Run
+    from pyhf_endpoint.results import Kind, Result
+
+__all__ = ["Request", "execute"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What every inference command is given; the fields are the options' names."""
+
+    workspace: Path
+    patchset: Path | None
+    site: str
+    output: Path
+    patches: tuple[str, ...]
+    workers: int | None
+    measurement: str | None
+    region: str | None
+    resume: bool
+    overwrite: bool
+    dry_run: bool
+    quiet: bool
+    normsys: str
+    histosys: str
+    seed: int
+
+
+def execute(kind: "Kind", request: Request, settings: Mapping[str, Any]) -> int:
+    """Carry out one command and return its exit code.
+
+    Args:
+        kind: The inference.
+        request: What every inference is given.
+        settings: What this one is given, by the names of its settings' fields.
+    """
+    from pyhf_endpoint.client import Client
+
+    if request.resume and request.overwrite:
+        raise UsageError("--resume continues the results file and --overwrite replaces it; give one of them")
+    with Client(request.site, workers=request.workers) as client:
+        run = client.run(
+            kind,
+            request.workspace,
+            request.patchset,
+            settings,
+            {
+                "patches": request.patches,
+                "measurement": request.measurement,
+                "region": request.region,
+                "normsys": request.normsys,
+                "histosys": request.histosys,
+                "seed": request.seed,
+                "output": request.output,
+                "resume": request.resume,
+                "overwrite": request.overwrite,
+            },
+        )
+        if request.dry_run:
+            click.echo(_describe(run, request.site, client.transport.slots))
+            return 0
+        return _compute(run, quiet=request.quiet)
+
+
+def _compute(run: "Run[Result]", *, quiet: bool) -> int:
+    from pyhf_endpoint.cli.progress import Tally, follow
+
+    done = run.done()
+    tally = Tally(run.plan.total - len(done))
+    try:
+        for _ in follow(run, tally, quiet=quiet):
+            pass
+    except KeyboardInterrupt:
+        recorded = len(done) + tally.done
+        click.echo(
+            f"interrupted: {recorded} of {run.plan.total} records are in {run.output};"
+            " the same command with --resume computes the rest",
+            err=True,
+        )
+        return INTERRUPTED
+    if not quiet:
+        click.echo(_summary(run, tally, len(done)), err=True)
+    return 1 if tally.failures else 0
+
+
+def _summary(run: "Run[Result]", tally: "Tally", done: int) -> str:
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(tally.statuses.items())) or "nothing left to compute"
+    before = f" ({done} were there before)" if done else ""
+    lines = [f"{run.output}: {counts}{before} in {tally.elapsed:.1f} s"]
+    lines += [f"  {result.name}: {result.status}: {result.message}" for result in tally.unfinished]
+    if tally.failures > len(tally.unfinished):
+        lines.append(f"  and {tally.failures - len(tally.unfinished)} more; see `pyhf-endpoint results show {run.output}`")
+    return "\n".join(lines)
+
+
+def _describe(run: "Run[Result]", site: str, slots: int) -> str:
+    plan, done = run.plan, run.done()
+    chunks = plan.chunks(slots, done)
+    digest = plan.header.workspace_digest[:12]
+    settings = {name: value for name, value in plan.settings.to_json().items() if name != "measurement"}
+    rows = {
+        "site": site,
+        "workspace": f"{plan.analysis.workspace_name}, sha256 {digest}, measurement {plan.settings.measurement}",
+        "patch set": plan.analysis.patchset_name or "none",
+        "inference": f"{plan.kind}: " + ", ".join(f"{name} {_plain(value)}" for name, value in settings.items()),
+        "hypotheses": str(len(plan.patches)),
+        "already done": f"{len(done)} of {plan.total} records",
+        "chunks": f"{len(chunks)} for {min(slots, len(chunks))} workers",
+        "output": str(run.output),
+    }
+    return "\n".join(f"{name:<14}{value}" for name, value in rows.items()) + "\nnothing was computed (--dry-run)"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return "/".join(map(_plain, value)) or "default"
+    return f"{value:g}" if isinstance(value, float) else str(value)
