@@ -22,9 +22,11 @@ ALLOWED = {
     "dispatch": {"errors", "plan", "transport"},
     "client": {"errors", "dispatch", "functions", "inputs", "plan", "profiles", "results", "transport"},
     "tables": {"errors", "results"},
+    "hepdata": {"errors", "results"},
+    "check": {"client", "errors", "results"},
     "plot": {"errors", "results"},
     "example": {"errors"},
-    "cli": {"client", "errors", "example", "functions", "inputs", "plot", "profiles", "results", "tables"},
+    "cli": {"check", "client", "errors", "example", "functions", "hepdata", "inputs", "plot", "profiles", "results", "tables"},
     "__init__": set(),
     "__main__": {"cli"},
 }

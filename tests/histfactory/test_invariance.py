@@ -63,11 +63,20 @@ def test_extra_patches(name: str) -> None:
     assert_same(run(grid, few), run(grid, grid.patches))
 
 
-def test_a_patch_that_fails_disturbs_no_other() -> None:
+EMPTY = {"name": "nothing", "data": [0.0, 0.0], "modifiers": [{"name": "mu", "type": "normfactor", "data": None}]}
+FAILING = {
+    "impossible operation": [{"op": "remove", "path": "/channels/9"}],
+    "events where none can be": [{"op": "replace", "path": "/channels/0/samples", "value": [EMPTY]}],
+}
+
+
+@pytest.mark.parametrize("reason", FAILING)
+def test_a_patch_that_fails_disturbs_no_other(reason: str) -> None:
     grid = case("patches_of_one_structure")
-    bad: Patch = ("bad", [{"op": "remove", "path": "/channels/9"}])
-    found = run(grid, [*grid.patches[:2], bad, *grid.patches[2:]])
+    found = run(grid, [*grid.patches[:2], ("bad", FAILING[reason]), *grid.patches[2:]])
     assert found["bad"].status == "failed"
+    assert "bad" in found["bad"].message
+    assert found["bad"].cls_obs is None
     expected = run(grid, grid.patches)
     assert len(found.keys() & expected.keys()) == len(grid.patches)
     assert_same(found, expected)
