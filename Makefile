@@ -40,6 +40,10 @@ demo: install ## Run the main job end to end: example, fits, table and plots in 
 test: install ## Run the tests
 	$(BIN)/pytest -n auto
 
+.PHONY: bench
+bench: install ## Measure; on 1Lbb where PYHF_ENDPOINT_DATA names the folder, else on the example
+	$(BIN)/python benchmarks/bench.py
+
 .PHONY: lint
 lint: install ## Check style and types
 	$(BIN)/ruff format --check .

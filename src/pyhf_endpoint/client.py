@@ -226,6 +226,10 @@ class Client:
         target = _Target(Path(output), options.get("resume", False), options.get("overwrite", False)) if output else None
         return Run(self, plan, target)
 
+    def warm_up(self, engine: str = "batched") -> None:
+        """Start the workers and let them load an engine in the background, while files are read, say."""
+        self.transport.prepare(functions.prepare, engine)
+
     def close(self) -> None:
         """End the workers."""
         self.transport.close()

@@ -51,6 +51,8 @@ def execute(kind: "Kind", request: Request, settings: Mapping[str, Any]) -> int:
     if request.resume and request.overwrite:
         raise UsageError("--resume continues the results file and --overwrite replaces it; give one of them")
     with Client(request.site, workers=request.workers) as client:
+        if not request.dry_run:
+            client.warm_up(settings.get("engine", "batched"))
         run = client.run(
             kind,
             request.workspace,

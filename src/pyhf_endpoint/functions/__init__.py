@@ -1,6 +1,6 @@
 """The functions that an endpoint offers: a JSON object in, a JSON object out, a chunk of hypotheses per call."""
 
-from pyhf_endpoint.functions.registered import SETTINGS, call, fit, hypotest, ranking, scan, significance, upper_limit
+from pyhf_endpoint.functions.registered import SETTINGS, call, fit, hypotest, prepare, ranking, scan, significance, upper_limit
 from pyhf_endpoint.functions.settings import (
     ENGINES,
     HISTOSYS_CODES,
@@ -31,6 +31,7 @@ __all__ = [
     "call",
     "fit",
     "hypotest",
+    "prepare",
     "ranking",
     "scan",
     "significance",

@@ -20,7 +20,7 @@ from pyhf_endpoint.functions.settings import (
     UpperLimitSettings,
 )
 
-__all__ = ["SETTINGS", "call", "fit", "hypotest", "ranking", "scan", "significance", "upper_limit"]
+__all__ = ["SETTINGS", "call", "fit", "hypotest", "prepare", "ranking", "scan", "significance", "upper_limit"]
 
 Json = dict[str, Any]
 _ENGINES = {"batched": "batched", "pyhf": "reference", "pyhf-jax": "reference"}
@@ -91,6 +91,11 @@ def call(kind: str, payload: bytes) -> bytes:
     """
     function, _ = SETTINGS[kind]
     return orjson.dumps(function(orjson.loads(payload)))
+
+
+def prepare(engine: str) -> None:
+    """Import an engine, so that a worker's first chunk need not wait for it."""
+    importlib.import_module(f"pyhf_endpoint.functions.{_ENGINES[engine]}")
 
 
 def _answer(name: str, payload: Mapping[str, Any], settings_type: type[Settings]) -> Json:

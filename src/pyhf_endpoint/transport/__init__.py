@@ -1,5 +1,6 @@
 """How chunks of work reach a site: each transport hands out a `concurrent.futures.Executor`."""
 
+from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Protocol
 
@@ -19,6 +20,9 @@ class Transport(Protocol):
 
     def executor(self) -> Executor:
         """Return the live executor, started on first use and again after `reset`."""
+
+    def prepare(self, function: Callable[..., object], *arguments: object) -> None:
+        """Start the site's workers, if that is cheap, and let each call a function while the client does something else."""
 
     def reset(self) -> None:
         """End everything that runs, at once; a further `executor` starts afresh."""

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
 
@@ -38,13 +39,22 @@ class LocalTransport:
         executor: Executor = self._executor
         return executor
 
+    def prepare(self, function: Callable[..., object], *arguments: object) -> None:
+        """Start all workers and let each call a function, whose outcome is ignored, while the client does something else."""
+        for _ in range(self.slots):
+            self.executor().submit(function, *arguments)
+
     def reset(self) -> None:
         """End all workers, at once."""
         if self._executor is not None:
             self._executor.shutdown(wait=True, kill_workers=True)
             self._executor = None
 
-    close = reset
+    def close(self) -> None:
+        """Let idle workers end by themselves: one that is killed may leave a semaphore behind, which loky complains about."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=True)
+            self._executor = None
 
 
 def usable_cores() -> int:
