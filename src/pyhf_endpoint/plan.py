@@ -2,7 +2,6 @@
 
 import functools
 import importlib.metadata
-import itertools
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -157,7 +156,9 @@ def _engine_versions(engine: str) -> dict[str, str]:
 
 
 def _cut(patches: list[Patch], slots: int, size: int) -> list[list[Patch]]:
-    """Cut into parts of at most `size`, as even as can be, and no fewer than `slots` where there is enough."""
+    """Cut into parts of at most `size`, as even as can be, and no fewer than `slots` where there is enough.
+
+    Neighbours go to different parts: patch sets are sorted by mass, and strongly excluded hypotheses take longer.
+    """
     parts = max(-(-len(patches) // size), min(slots, len(patches)))
-    bounds = [len(patches) * i // parts for i in range(parts + 1)]
-    return [patches[a:b] for a, b in itertools.pairwise(bounds)]
+    return [patches[i::parts] for i in range(parts)]

@@ -99,7 +99,7 @@ class Fitter:
         return fixed
 
     def run(self, jobs: Sequence[Job]) -> list[Minimum]:
-        """Run fits side by side: a row costs little where some share the interpreter's overhead, but more where they outgrow caches."""
+        """Run fits side by side: rows that share the interpreter's overhead cost little each, until they outgrow the caches."""
         parameters = self.batch.sizes.parameters
         lengths = [len(job.rows) for job in jobs]
         total = sum(lengths)

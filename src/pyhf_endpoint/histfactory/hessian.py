@@ -9,6 +9,7 @@ from pyhf_endpoint.histfactory.likelihood import Model
 __all__ = ["covariance"]
 
 _STEP = 6e-6  # cube root of the rounding of doubles: the best central difference, in units of a parameter's width
+_FLAT = 1e-9  # smallest eigenvalue, relative to the parameters' own curvatures, that is not the rounding of a flat direction
 _ROWS = 64  # points evaluated at once: bounds memory
 
 
@@ -58,9 +59,7 @@ def _inverse(hessian: Floats) -> Floats | None:
     if not np.isfinite(hessian).all() or (diagonal <= 0).any():
         return None
     scale = 1.0 / np.sqrt(diagonal)
-    try:
-        factor = np.linalg.cholesky(hessian * scale[:, None] * scale[None, :])
-    except np.linalg.LinAlgError:
+    values, vectors = np.linalg.eigh(hessian * scale[:, None] * scale[None, :])
+    if values[0] < _FLAT:
         return None
-    root = np.linalg.solve(factor, np.eye(len(factor)))
-    return np.asarray((root.T @ root) * scale[:, None] * scale[None, :])
+    return np.asarray((vectors / values) @ vectors.T * scale[:, None] * scale[None, :])

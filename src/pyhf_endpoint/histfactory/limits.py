@@ -14,7 +14,7 @@ from pyhf_endpoint.histfactory.batch import Batch
 from pyhf_endpoint.histfactory.compile import Patch
 from pyhf_endpoint.histfactory.describe import describe
 from pyhf_endpoint.histfactory.driver import Setup, each_hypothesis
-from pyhf_endpoint.histfactory.fits import Fit, Flags, Integers, Job
+from pyhf_endpoint.histfactory.fits import PROBE, TIGHT, Fit, Flags, Integers, Job
 from pyhf_endpoint.histfactory.infer import TEST_STATISTICS, untestable
 from pyhf_endpoint.histfactory.likelihood import Model
 from pyhf_endpoint.histfactory.minimise import Minimum
@@ -28,6 +28,7 @@ _OBSERVED = 5  # position of the observed limit behind the five expected ones
 _TARGETS = ("-2 sigma", "-1 sigma", "median", "+1 sigma", "+2 sigma", "observed")
 _NORMAL = NormalDist()
 _FARTHEST = 8.0  # standard deviations: CLs beyond is as good as this for the root finder
+_CONFIRMATIONS = 3  # times that a limit is given up for a lower minimum
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ def upper_limit(
         raise InputError(f"test_stat: `{test_stat}` is not among {', '.join(TEST_STATISTICS)}")
     if not 0 < level < 1:
         raise InputError(f"level: {level:g} is not between 0 and 1")
+    if not 0 < tolerance < 1:
+        raise InputError(f"tolerance: {tolerance:g} is not between 0 and 1")
     given = setup or Setup()
 
     def failed(name: str, message: str) -> UpperLimit:
@@ -107,8 +110,12 @@ class _Root:
     """[H, P] start of the next fit of Asimov data."""
     near_data: Floats
     """[H, P] start of the next fit of observed data."""
+    nll: Floats
+    """Of Asimov data at `at`."""
     side: Floats
     """Which end moved last: -1 lower, +1 upper."""
+    confirmed: Integers
+    """How often another minimum was looked for at the limit."""
 
 
 def _new_root(at: Floats, near: Floats, near_data: Floats) -> _Root:
@@ -127,7 +134,9 @@ def _new_root(at: Floats, near: Floats, near_data: Floats) -> _Root:
         lost=no(),
         near=np.array(near),
         near_data=np.array(near_data),
+        nll=np.zeros(len(at)),
         side=np.zeros(len(at)),
+        confirmed=np.zeros(len(at), dtype=np.intp),
     )
 
 
@@ -170,7 +179,21 @@ class _Limits:
                 break
             for (target, rows), (q, q_asimov) in zip(active, self._statistics(roots, active), strict=True):
                 self._advance(roots[target], target, rows, q, q_asimov)
+            self._confirm(roots)
         return roots
+
+    def _confirm(self, roots: Sequence[_Root]) -> None:
+        """Look from the initial values for a lower minimum of Asimov data at limits just found; there the search goes on."""
+        fresh = [np.nonzero(root.found & (root.confirmed < _CONFIRMATIONS))[0] for root in roots]
+        jobs = [self._job(self.data, self.batch.init, root.at, rows, PROBE) for root, rows in zip(roots, fresh, strict=True)]
+        for root, rows, best in zip(roots, fresh, self.fitter.run(jobs), strict=True):
+            self.iterations[rows] += best.iterations
+            lower = best.converged & (best.nll < root.nll[rows] - PROBE)
+            root.confirmed[rows] = np.where(lower, root.confirmed[rows] + 1, _CONFIRMATIONS)
+            again = rows[lower]
+            root.near[again] = best.theta[lower]
+            root.found[again], root.searching[again], self.restarted[again] = False, True, True
+            root.upper[again], root.above[again] = np.inf, np.inf  # where q is smaller than thought, the limit is larger
 
     def _statistics(self, roots: Sequence[_Root], active: Sequence[tuple[int, Integers]]) -> list[tuple[Floats, Floats]]:
         """Test statistics of the active rows at each root's present value, from fits that all run side by side."""
@@ -183,7 +206,7 @@ class _Limits:
         statistics = []
         for (target, rows), asimov in zip(active, found[: len(active)], strict=True):
             settled = self._settle(roots[target], self.data, rows, asimov)
-            roots[target].near[rows] = settled.theta
+            roots[target].near[rows], roots[target].nll[rows] = settled.theta, settled.nll
             statistics.append((np.zeros(len(rows)), np.clip(2 * settled.nll, 0.0, None)))
         if observed and self.free is not None:
             q = self._observed(roots[_OBSERVED], observed[0], self.free, found[len(active)], found[len(active) + 1])
@@ -200,10 +223,10 @@ class _Limits:
         q = np.clip(2 * (settled.nll - free.nll[rows]), 0.0, None)
         return np.asarray(np.where(free.theta[rows, self.batch.poi] > root.at[rows], 0.0, q))
 
-    def _job(self, model: Model, near: Floats, at: Floats, rows: Integers) -> Job:
+    def _job(self, model: Model, near: Floats, at: Floats, rows: Integers, tolerance: float = TIGHT) -> Job:
         start = np.array(near)
         start[:, self.batch.poi] = at
-        return Job(model, rows, start, self.profile.held)
+        return Job(model, rows, start, self.profile.held, tolerance)
 
     def _settle(self, root: _Root, model: Model, rows: Integers, found: Minimum) -> Minimum:
         """Try rows that did not converge from the initial values, and mark those that do not converge from there either."""
@@ -235,7 +258,15 @@ class _Limits:
         root.lower[rows] = np.where(rises, root.lower[rows], at)
         root.upper[rows] = np.where(rises, at, root.upper[rows])
         root.side[rows] = np.where(rises, 1.0, -1.0)
+        self._reopen(root, rows, rises)
         root.at[rows] = np.where(root.searching[rows], self._next(root, target, rows, q_asimov), at)
+
+    def _reopen(self, root: _Root, rows: Integers, rises: Flags) -> None:
+        """A bracket that closes around a jump of CLs has an end from another, higher minimum: give that end up."""
+        closed = root.upper[rows] - root.lower[rows] < 1e-3 * self.tolerance * root.upper[rows]
+        high, low = rows[closed & ~rises], rows[closed & rises]
+        root.upper[high], root.above[high] = np.inf, np.inf
+        root.lower[low], root.below[low] = 0.0, -_FARTHEST
 
     def _height(self, cls: Floats) -> Floats:
         """Distance from the level in standard deviations, nearly linear in the POI."""
