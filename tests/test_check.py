@@ -33,7 +33,7 @@ VERDICTS: dict[str, dict[str, Any]] = {
     "agree": {"CLs_obs": 0.05 + 5e-7},
     "differ": {"CLs_exp": (0.01, 0.02, 0.05, 0.1, 0.2 + 2e-6)},
     "pyhf is lower": {"twice_nll_fixed": 12.1},
-    "ours is lower": {"twice_nll_free": 9.9},
+    "ours is lower": {"twice_nll_free": 9.9, "CLs_obs": 0.06},
     "ours failed": {"status": "failed", "CLs_obs": None, "CLs_exp": None},
 }
 
@@ -50,12 +50,17 @@ def test_a_failure_of_pyhf_is_no_fault_of_ours() -> None:
     assert (found.verdict, found.is_fault, found.observed) == ("pyhf failed", False, None)
 
 
+def test_where_pyhf_rounds_nobody_is_at_fault() -> None:
+    found = compare(record(CLs_obs=0.06), record(message="pyhf rounds its log-likelihood to 1e-03"), 1e-6)
+    assert (found.verdict, found.is_fault) == ("pyhf rounds", False)
+    assert compare(record(), record(message="pyhf rounds its log-likelihood to 1e-03"), 1e-6).verdict == "agree"
+
+
 def test_differences_are_ours_minus_theirs() -> None:
     found = compare(record(CLs_obs=0.06, twice_nll_free=9.0), record(), 1e-6)
     assert found.observed == pytest.approx(0.01)
     assert found.expected == pytest.approx(0.0)
-    assert found.free == pytest.approx(-0.5)
-    assert found.fixed == pytest.approx(0.0)
+    assert list(found.minima) == [pytest.approx(-0.5), pytest.approx(0.0), None, None]
 
 
 def test_the_command_checks_a_sample_and_finds_a_forged_record(tmp_path: Path) -> None:
@@ -63,7 +68,7 @@ def test_the_command_checks_a_sample_and_finds_a_forged_record(tmp_path: Path) -
     run("hypotest", *files, "-o", output)
     done = run("results", "check", output, *files, "--sample", "2")
     lines = done.out.splitlines()
-    assert lines[0].split() == ["hypothesis", "POI", "observed", "expected", "-log", "L", "free", "-log", "L", "fixed", "verdict"]
+    assert lines[0].split() == ["hypothesis", "POI", "observed", "expected", "free", "fixed", "at", "zero", "Asimov", "verdict"]
     assert len(lines) == 4
     assert all(line.endswith("  agree") for line in lines[1:3])
     assert lines[3] == "2 checked, 0 at fault"

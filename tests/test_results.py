@@ -77,6 +77,8 @@ def test_lines_are_strict_json_with_the_keys_of_the_format(tmp_path: Path) -> No
         "mu_hat": None,
         "twice_nll_free": None,
         "twice_nll_fixed": None,
+        "twice_nll_background": None,
+        "q_asimov": None,
         "edm": None,
         "iterations": None,
         "wall_s": 0.5,

@@ -12,8 +12,9 @@ from pyhf_endpoint.results import UNFINISHED, HypotestResult, ResultsFile, read
 
 __all__ = ["Comparison", "Verdict", "check", "compare"]
 
-Verdict: TypeAlias = Literal["agree", "ours is lower", "pyhf is lower", "differ", "ours failed", "pyhf failed"]
+Verdict: TypeAlias = Literal["agree", "ours is lower", "pyhf is lower", "differ", "ours failed", "pyhf failed", "pyhf rounds"]
 _ENGINE = "pyhf-jax"
+_MINIMA = ("twice_nll_free", "twice_nll_fixed", "twice_nll_background", "q_asimov")
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,13 @@ class Comparison:
     Attributes:
         ours: The record of the file.
         theirs: What pyhf gives.
-        verdict: `agree`; `ours is lower` or `pyhf is lower`, where a fit to data ended in different minima; `differ`, where
-            the minima are the same and CLs are not; `ours failed` or `pyhf failed`.
+        verdict: `agree`; `ours is lower` or `pyhf is lower`, where a fit ended in different minima; `differ`, where the
+            minima are the same and CLs are not; `ours failed` or `pyhf failed`; `pyhf rounds`,
+            where they differ and its likelihood is too coarse to tell who is right.
         observed: Difference of the observed CLs, ours minus pyhf's; None where one is missing.
         expected: Largest difference of the expected CLs; None where one is missing.
-        free: Difference of the log-likelihoods' minima of the free fits, ours minus pyhf's; negative where ours is lower.
-        fixed: The same with the parameter of interest at the tested value.
+        minima: Differences of the minima of -log L, ours minus pyhf's, negative where ours is lower: of the free fit, with the
+            parameter of interest at the tested value, at zero, and of Asimov data at the tested value; None where one is missing.
     """
 
     ours: HypotestResult
@@ -36,8 +38,7 @@ class Comparison:
     verdict: Verdict
     observed: float | None
     expected: float | None
-    free: float | None
-    fixed: float | None
+    minima: tuple[float | None, ...]
 
     @property
     def is_fault(self) -> bool:
@@ -112,22 +113,23 @@ def compare(ours: HypotestResult, theirs: HypotestResult, tolerance: float) -> C
     observed = _minus(ours.CLs_obs, theirs.CLs_obs)
     pairs = zip(ours.CLs_exp or (), theirs.CLs_exp or (), strict=False)
     expected = max((a - b for a, b in pairs), key=abs, default=None)
-    free, fixed = (_half(_minus(getattr(ours, name), getattr(theirs, name))) for name in ("twice_nll_free", "twice_nll_fixed"))
-    lowest = min((value for value in (free, fixed) if value is not None), default=0.0)
-    highest = max((value for value in (free, fixed) if value is not None), default=0.0)
+    minima = tuple(_half(_minus(getattr(ours, name), getattr(theirs, name))) for name in _MINIMA)
+    known = [value for value in minima if value is not None]
     differences = [abs(value) for value in (observed, expected) if value is not None]
     verdict: Verdict = "agree"
     if ours.status in UNFINISHED:
         verdict = "ours failed"
     elif theirs.status in UNFINISHED:
         verdict = "pyhf failed"
-    elif highest > tolerance:
+    elif max(known, default=0.0) > tolerance:
         verdict = "pyhf is lower"
-    elif lowest < -tolerance:
+    elif min(known, default=0.0) < -tolerance:
         verdict = "ours is lower"
     elif max(differences, default=0.0) > tolerance:
         verdict = "differ"
-    return Comparison(ours, theirs, verdict, observed, expected, free, fixed)
+    if verdict != "agree" and theirs.status == "converged" and theirs.message:
+        verdict = "pyhf rounds"
+    return Comparison(ours, theirs, verdict, observed, expected, minima)
 
 
 def _minus(a: float | None, b: float | None) -> float | None:

@@ -64,7 +64,7 @@ def test_extra_patches(name: str) -> None:
 
 
 EMPTY = {"name": "nothing", "data": [0.0, 0.0], "modifiers": [{"name": "mu", "type": "normfactor", "data": None}]}
-FAILING = {
+FAILING: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "impossible operation": [{"op": "remove", "path": "/channels/9"}],
     "events where none can be": [{"op": "replace", "path": "/channels/0/samples", "value": [EMPTY]}],
 }

@@ -73,16 +73,18 @@ def check(ctx: click.Context, /, file: Path, workspace: Path, patchset: Path | N
     """Compute some hypotheses of FILE again with pyhf and compare CLs and minima.
 
     pyhf runs with the JAX backend, SLSQP and a tolerance of 1e-12 (extras `pyhf` and `jax`). Differences are ours minus
-    pyhf's; those of -log L are negative where our minimum is lower. The exit code is 1 if pyhf found a lower minimum, or if CLs
+    pyhf's: of CLs, then of the minima of -log L (free fit, POI at its tested value, POI at zero, Asimov data at the tested
+    value), negative where ours is lower. The exit code is 1 if pyhf found a lower minimum, or if CLs
     differ where the minima are the same.
     """
     from pyhf_endpoint.check import check as run
 
-    click.echo(f"{'hypothesis':<28}{'POI':>6}{'observed':>11}{'expected':>11}{'-log L free':>13}{'-log L fixed':>14}  verdict")
+    heads = "".join(f"{title:>11}" for title in ("observed", "expected", "free", "fixed", "at zero", "Asimov"))
+    click.echo(f"{'hypothesis':<28}{'POI':>6}{heads}  verdict")
     faults = done = 0
     for one in run(file, workspace, patchset, **options):
-        numbers = f"{_small(one.observed):>11}{_small(one.expected):>11}{_small(one.free):>13}{_small(one.fixed):>14}"
-        reason = f": {one.theirs.message}" if one.verdict == "pyhf failed" else ""
+        numbers = "".join(f"{_small(value):>11}" for value in (one.observed, one.expected, *one.minima))
+        reason = f": {one.theirs.message}" if one.verdict in ("pyhf failed", "pyhf rounds") else ""
         click.echo(f"{one.ours.name:<28}{one.ours.poi_test:>6g}{numbers}  {one.verdict}{reason}")
         done += 1
         faults += one.is_fault

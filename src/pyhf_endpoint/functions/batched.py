@@ -54,6 +54,8 @@ def _hypotest(result: histfactory.HypotestResult) -> Json:
         "mu_hat": result.mu_hat,
         "twice_nll_free": result.twice_nll_free,
         "twice_nll_fixed": result.twice_nll_fixed,
+        "twice_nll_background": result.twice_nll_background,
+        "q_asimov": result.q_asimov,
         "edm": result.edm,
         "iterations": result.iterations,
     }

@@ -14,6 +14,7 @@ __all__ = ["Reference", "hypotest"]
 
 Json = dict[str, Any]
 _TIGHT = 1e-12
+_COARSE = 1e-6  # rounding of log-likelihoods that shows in CLs
 
 
 def hypotest(workspace: Json, patches: Sequence[Json], settings: HypotestSettings) -> list[list[Json]]:
@@ -92,7 +93,17 @@ class Reference:
         if not all(map(math.isfinite, numbers)):
             message = f"pyhf gave no finite CLs (observed {outcome['CLs_obs']}, expected {outcome['CLs_exp']})"
             return _failed(message) | {"status": "not_converged"}
-        return outcome | {"status": "converged", "message": ""}
+        return outcome | {"status": "converged", "message": self._rounding()}
+
+    def _rounding(self) -> str:
+        """Say so where pyhf's likelihood, a sum of terms like n log n, is too coarse for CLs."""
+        largest = max(map(float, self._data), default=0.0)
+        coarse = math.ulp(largest * math.log(largest)) if largest > 1 else 0.0
+        if coarse < _COARSE:
+            return ""
+        return (
+            f"pyhf rounds its log-likelihood to {coarse:.0e}, as there are (auxiliary) counts of {largest:.1e}, and CLs with it"
+        )
 
     def _full(self, poi_test: float) -> Json:
         observed, expected, calculator = self._pyhf.infer.hypotest(
@@ -104,16 +115,20 @@ class Reference:
             return_calculator=True,
         )
         fits = calculator.fitted_pars
+        asimov = self._model.expected_data(fits.asimov_pars)
         return {
             "CLs_obs": float(observed),
             "CLs_exp": [float(value) for value in expected],
             "mu_hat": float(fits.free_fit_to_data[self._model.config.poi_index]),
-            "twice_nll_free": self._twice_nll(fits.free_fit_to_data),
-            "twice_nll_fixed": self._twice_nll(fits.fixed_poi_fit_to_data),
+            "twice_nll_free": self._twice_nll(fits.free_fit_to_data, self._data),
+            "twice_nll_fixed": self._twice_nll(fits.fixed_poi_fit_to_data, self._data),
+            "twice_nll_background": self._twice_nll(fits.asimov_pars, self._data),
+            # pyhf fits the Asimov data with the parameter of interest free, too, and may miss the minimum, which is known.
+            "q_asimov": self._twice_nll(fits.fixed_poi_fit_to_asimov, asimov) - self._twice_nll(fits.asimov_pars, asimov),
         }
 
-    def _twice_nll(self, parameters: Any) -> float:
-        return float(self._pyhf.infer.mle.twice_nll(parameters, self._data, self._model)[0])
+    def _twice_nll(self, parameters: Any, data: Any) -> float:
+        return float(self._pyhf.infer.mle.twice_nll(parameters, data, self._model)[0])
 
     def _blind(self, poi_test: float) -> Json:
         """Expected values alone: the data enter the background-only fit behind the Asimov data set, and nothing else."""

@@ -14,7 +14,7 @@ from pyhf_endpoint.histfactory.batch import Batch
 from pyhf_endpoint.histfactory.compile import Patch
 from pyhf_endpoint.histfactory.describe import describe
 from pyhf_endpoint.histfactory.driver import Setup, each_hypothesis
-from pyhf_endpoint.histfactory.fits import PROBE, TIGHT, Fit, Flags, Integers, Job
+from pyhf_endpoint.histfactory.fits import FALLBACK, LOST, PROBE, RESTARTED, TIGHT, Fit, Flags, Integers, Job
 from pyhf_endpoint.histfactory.infer import TEST_STATISTICS, untestable
 from pyhf_endpoint.histfactory.likelihood import Model
 from pyhf_endpoint.histfactory.minimise import Minimum
@@ -89,55 +89,24 @@ def upper_limit(
     return each_hypothesis(workspace, patches, given, compute=compute, failed=failed, impossible=untestable, weight=4)
 
 
-@dataclass
 class _Root:
     """Where the search for one limit stands, [H] each; heights are zero at the limit and rise with the POI."""
 
-    at: Floats
-    lower: Floats
-    upper: Floats
-    below: Floats
-    """Height at `lower`."""
-    above: Floats
-    """Height at `upper`; infinite while no upper end of the bracket is known."""
-    searching: Flags
-    found: Flags
-    beyond: Flags
-    """Whether the limit lies above the POI's upper bound."""
-    lost: Flags
-    """Whether a fit did not converge on the way."""
-    near: Floats
-    """[H, P] start of the next fit of Asimov data."""
-    near_data: Floats
-    """[H, P] start of the next fit of observed data."""
-    nll: Floats
-    """Of Asimov data at `at`."""
-    side: Floats
-    """Which end moved last: -1 lower, +1 upper."""
-    confirmed: Integers
-    """How often another minimum was looked for at the limit."""
-
-
-def _new_root(at: Floats, near: Floats, near_data: Floats) -> _Root:
-    def no() -> Flags:
-        return np.zeros(len(at), dtype=bool)
-
-    return _Root(
-        at=at,
-        lower=np.zeros(len(at)),
-        upper=np.full(len(at), np.inf),
-        below=np.full(len(at), -_FARTHEST),
-        above=np.full(len(at), np.inf),
-        searching=~no(),
-        found=no(),
-        beyond=no(),
-        lost=no(),
-        near=np.array(near),
-        near_data=np.array(near_data),
-        nll=np.zeros(len(at)),
-        side=np.zeros(len(at)),
-        confirmed=np.zeros(len(at), dtype=np.intp),
-    )
+    def __init__(self, at: Floats, near: Floats, near_data: Floats) -> None:
+        count = len(at)
+        self.at = np.array(at)
+        self.lower, self.upper = np.zeros(count), np.full(count, np.inf)
+        # Where the search was before; NaN at its start and where this is not to be relied on
+        self.last, self.last_height = np.full((2, count), np.nan)
+        self.searching = np.ones(count, dtype=bool)
+        # Beyond: the limit is above the POI's upper bound. Lost: a fit did not converge on the way
+        self.found, self.beyond, self.lost = np.zeros((3, count), dtype=bool)
+        self.near, self.near_data = (
+            np.array(near),
+            np.array(near_data),
+        )  # [H, P] starts of the next fits of Asimov and observed data
+        self.nll = np.zeros(count)  # of Asimov data at `at`
+        self.confirmed = np.zeros(count, dtype=np.intp)  # how often another minimum was looked for at the limit
 
 
 class _Limits:
@@ -154,6 +123,7 @@ class _Limits:
         self.edm = np.array(self.null.edm)
         self.iterations = np.array(self.null.iterations)
         self.restarted = np.zeros(len(batch.names), dtype=bool)
+        self.fallen_back = np.zeros(len(batch.names), dtype=bool)
         self.roots = self._search()
 
     def _free_fit(self) -> Fit:
@@ -172,7 +142,7 @@ class _Limits:
         roots = []
         for target in range(_OBSERVED + (self.free is not None)):
             at = np.maximum(start, np.minimum(free.theta[:, self.batch.poi], self.top)) if target == _OBSERVED else start
-            roots.append(_new_root(np.array(at), self.null.theta, free.theta))
+            roots.append(_Root(at, self.null.theta, free.theta))
         for _ in range(_STEPS):
             active = [(target, np.nonzero(root.searching)[0]) for target, root in enumerate(roots)]
             if not any(len(rows) for _, rows in active):
@@ -193,7 +163,7 @@ class _Limits:
             again = rows[lower]
             root.near[again] = best.theta[lower]
             root.found[again], root.searching[again], self.restarted[again] = False, True, True
-            root.upper[again], root.above[again] = np.inf, np.inf  # where q is smaller than thought, the limit is larger
+            root.upper[again], root.last[again] = np.inf, np.nan  # where q is smaller than thought, the limit is larger
 
     def _statistics(self, roots: Sequence[_Root], active: Sequence[tuple[int, Integers]]) -> list[tuple[Floats, Floats]]:
         """Test statistics of the active rows at each root's present value, from fits that all run side by side."""
@@ -229,18 +199,29 @@ class _Limits:
         return Job(model, rows, start, self.profile.held, tolerance)
 
     def _settle(self, root: _Root, model: Model, rows: Integers, found: Minimum) -> Minimum:
-        """Try rows that did not converge from the initial values, and mark those that do not converge from there either."""
+        """Fit rows that did not converge again, and mark those for which nothing helps."""
         self.iterations[rows] += found.iterations
         lost = np.nonzero(~found.converged)[0]
         if len(lost):
-            again = self.fitter.run([self._job(model, self.batch.init, root.at, rows[lost])])[0]
-            self.iterations[rows[lost]] += again.iterations
-            for name in _MINIMUM:
-                getattr(found, name)[lost] = getattr(again, name)
-            self.restarted[rows[lost]] |= again.converged
-            root.lost[rows[lost]] |= ~again.converged
+            self._rescue(root, model, rows[lost], found, lost)
         self.edm[rows] = np.maximum(self.edm[rows], np.where(found.converged, found.edm, self.edm[rows]))
         return found
+
+    def _rescue(self, root: _Root, model: Model, rows: Integers, found: Minimum, places: Integers) -> None:
+        """Try what a hypothesis test tries: the initial values, random starts, SciPy."""
+        job = self._job(model, self.batch.init, root.at, self.fitter.rows)
+        settled = np.ones(len(self.top), dtype=bool)
+        settled[rows] = False
+        blank = np.zeros(len(self.top))
+        none = Minimum(np.array(job.start), np.where(settled, 0.0, np.inf), blank, blank.astype(np.intp), settled)
+        fit = self.fitter.begin(job, none, [job.start])
+        usable = fit.status[rows] < LOST
+        found.theta[places], found.edm[places], found.converged[places] = fit.theta[rows], fit.edm[rows], usable
+        found.nll[places] = np.where(usable, fit.nll[rows], 0.0)
+        self.iterations[rows] += fit.iterations[rows]
+        self.restarted[rows] |= fit.status[rows] == RESTARTED
+        self.fallen_back[rows] |= fit.status[rows] == FALLBACK
+        root.lost[rows] |= ~usable
 
     def _advance(self, root: _Root, target: int, rows: Integers, q: Floats, q_asimov: Floats) -> None:
         """Narrow the brackets of the rows, and choose where to look next."""
@@ -251,22 +232,18 @@ class _Limits:
         root.beyond[rows] = (height < 0) & (at >= self.top[rows]) & ~root.found[rows]
         root.searching[rows] = ~(root.found[rows] | root.beyond[rows] | root.lost[rows])
         rises = height >= 0
-        # Illinois: an end that stays twice counts half, so that the bracket closes from both sides
-        stale = root.side[rows] == np.where(rises, 1.0, -1.0)
-        root.below[rows] = np.where(rises, np.where(stale, 0.5, 1.0) * root.below[rows], height)
-        root.above[rows] = np.where(rises, height, np.where(stale, 0.5, 1.0) * root.above[rows])
         root.lower[rows] = np.where(rises, root.lower[rows], at)
         root.upper[rows] = np.where(rises, at, root.upper[rows])
-        root.side[rows] = np.where(rises, 1.0, -1.0)
         self._reopen(root, rows, rises)
-        root.at[rows] = np.where(root.searching[rows], self._next(root, target, rows, q_asimov), at)
+        root.at[rows] = np.where(root.searching[rows], self._next(root, target, rows, height, q_asimov), at)
+        root.last[rows], root.last_height[rows] = at, height
 
     def _reopen(self, root: _Root, rows: Integers, rises: Flags) -> None:
         """A bracket that closes around a jump of CLs has an end from another, higher minimum: give that end up."""
         closed = root.upper[rows] - root.lower[rows] < 1e-3 * self.tolerance * root.upper[rows]
-        high, low = rows[closed & ~rises], rows[closed & rises]
-        root.upper[high], root.above[high] = np.inf, np.inf
-        root.lower[low], root.below[low] = 0.0, -_FARTHEST
+        root.upper[rows[closed & ~rises]] = np.inf
+        root.lower[rows[closed & rises]] = 0.0
+        root.last[rows[closed]] = np.nan
 
     def _height(self, cls: Floats) -> Floats:
         """Distance from the level in standard deviations, nearly linear in the POI."""
@@ -275,21 +252,21 @@ class _Limits:
         heights = [-_NORMAL.inv_cdf(value) if 0.0 < value < 1.0 else ends[value >= 1.0] for value in map(float, cls)]
         return np.asarray(np.clip(heights, -_FARTHEST, _FARTHEST) - goal)
 
-    def _next(self, root: _Root, target: int, rows: Integers, q_asimov: Floats) -> Floats:
-        """Where to look next: along the secant of a bracket, or where the root of q, linear in the POI, puts the limit."""
-        lower, upper, below, above = (values[rows] for values in (root.lower, root.upper, root.below, root.above))
-        bracketed = np.isfinite(upper)
+    def _next(self, root: _Root, target: int, rows: Integers, height: Floats, q_asimov: Floats) -> Floats:
+        """Where to look next: along the secant or, without a slope, where the root of q, linear in the POI, puts the limit."""
+        at, lower, upper, last, before = (
+            values[rows] for values in (root.at, root.lower, root.upper, root.last, root.last_height)
+        )
         shift = 0.0 if target == _OBSERVED else N_SIGMA[target]
-        goal = _NORMAL.inv_cdf(1.0 - self.level * _NORMAL.cdf(shift)) + shift
+        goal = _NORMAL.inv_cdf(1.0 - self.level * _NORMAL.cdf(-shift)) - shift
         with np.errstate(all="ignore"):
-            scaled = root.at[rows] * goal / np.sqrt(q_asimov)
-            secant = np.where(bracketed, upper - above * (upper - lower) / (above - below), np.nan)
-        first = (lower == 0) | ~bracketed  # no slope is known yet: at zero CLs is one
-        proposal = np.where(first, scaled, secant)
-        margin = 1e-3 * (np.where(bracketed, upper, 2 * lower) - lower)
-        inside = (proposal > lower + margin) & (proposal < np.where(bracketed, upper - margin, np.inf))
-        middle = np.where(bracketed, 0.5 * (lower + upper), 2 * np.maximum(lower, 1e-6))
-        return np.asarray(np.minimum(np.where(inside & np.isfinite(proposal), proposal, middle), self.top[rows]))
+            scaled = at * goal / np.sqrt(q_asimov)
+            secant = at - height * (at - last) / (height - before)
+        sloped = np.isfinite(secant) & (np.abs(height) < 0.9 * _FARTHEST) & (np.abs(before) < 0.9 * _FARTHEST)
+        proposal = np.where(sloped, secant, scaled)
+        inside = (proposal > np.where(sloped & (lower == 0), 0.1 * upper, lower)) & (proposal < np.minimum(upper, 10 * at))
+        middle = np.where(lower == 0, 0.5 * upper, np.where(np.isfinite(upper), 0.5 * (lower + upper), 2 * lower))
+        return np.asarray(np.minimum(np.where(inside, proposal, middle), self.top[rows]))
 
     def results(self) -> list[UpperLimit]:
         return [self._result(row) for row in range(len(self.batch.names))]
@@ -304,6 +281,9 @@ class _Limits:
         if self.restarted[row]:
             statuses.append("restarted")
             notes.append("a lower minimum was found from another start")
+        if self.fallen_back[row]:
+            statuses.append("fallback")
+            notes.append("a fit was minimised by SciPy")
         limits = [float(root.at[row]) if root.found[row] else None for root in self.roots]
         beyond = [label for root, label in zip(self.roots, _TARGETS, strict=False) if root.beyond[row]]
         if beyond:
@@ -314,6 +294,10 @@ class _Limits:
             if not (root.found[row] or root.beyond[row]):
                 statuses.append("not_converged")
                 notes.append(f"the limit {label} was not found; the search ended at {root.at[row]:g}")
+        known = [limit for limit in limits[:_OBSERVED] if limit is not None]
+        if known != sorted(known):
+            statuses.append("not_converged")
+            notes.append("the expected limits are not in order: not all were found on the lowest minimum")
         return UpperLimit(
             name,
             worst(statuses),

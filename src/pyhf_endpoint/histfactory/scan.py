@@ -1,12 +1,13 @@
 """Profile likelihood along the parameter of interest or any other parameter."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from pyhf_endpoint.errors import did_you_mean
+from pyhf_endpoint.errors import InputError, did_you_mean
 from pyhf_endpoint.histfactory.arrays import Floats
 from pyhf_endpoint.histfactory.batch import Batch
 from pyhf_endpoint.histfactory.bestfit import Free
@@ -67,6 +68,10 @@ def scan(
         InputError: The workspace or an option cannot be used.
     """
     given, at = setup or Setup(), grid or Grid()
+    if at.steps < 2:
+        raise InputError(f"grid: {at.steps} steps are too few; take at least 2")
+    if not 0 < at.width < math.inf:
+        raise InputError(f"grid: its width of {at.width:g} standard deviations is not a positive number")
 
     def failed(name: str, message: str) -> list[Scan]:
         return [Scan(name, parameter, "failed", message) for parameter in parameters]

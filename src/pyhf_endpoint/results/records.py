@@ -113,6 +113,9 @@ class HypotestResult(Result):
         mu_hat: Best-fit parameter of interest; None when blind or without a usable fit.
         twice_nll_free: -2 log L of the free fit to the data, constants included, as pyhf's `twice_nll`.
         twice_nll_fixed: The same with the parameter of interest at `poi_test`.
+        twice_nll_background: The same at zero: the fit behind the Asimov data.
+        q_asimov: Test statistic on the background-only Asimov data: -2 log of the likelihood at `poi_test` over that at the
+            parameters which made the data.
     """
 
     poi_test: float
@@ -121,6 +124,8 @@ class HypotestResult(Result):
     mu_hat: float | None = None
     twice_nll_free: float | None = None
     twice_nll_fixed: float | None = None
+    twice_nll_background: float | None = None
+    q_asimov: float | None = None
 
     @property
     def point(self) -> float:

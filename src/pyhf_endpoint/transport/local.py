@@ -1,5 +1,6 @@
 """The transport `local`: worker processes on this machine, one thread of linear algebra each."""
 
+import importlib
 import os
 import signal
 import threading
@@ -66,6 +67,9 @@ def usable_cores() -> int:
 
 
 def _start(parent: int) -> None:
+    # loky ends workers that have grown by 300 MB, with a warning; compiled JAX models grow by more and are no leak.
+    process_executor = importlib.import_module("loky.process_executor")
+    process_executor._MAX_MEMORY_LEAK_SIZE = float("inf")
     # Ctrl-C reaches the whole process group; the client alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
