@@ -393,11 +393,11 @@ import sys
 from pathlib import Path
 sys.modules["matplotlib"] = None
 from pyhf_endpoint.errors import MissingExtraError
-from pyhf_endpoint.plot import brazil, contour
-for draw in (brazil, contour):
+from pyhf_endpoint.plot import brazil, contour, ranking, scan
+for draw in (brazil, contour, ranking, scan):
     try:
         draw(None, Path("a.pdf"))
     except MissingExtraError as error:
         print(error)
 """
-    assert run(code) == f"{MissingExtraError('plot', 'drawing plots')}\n" * 2
+    assert run(code) == f"{MissingExtraError('plot', 'drawing plots')}\n" * 4

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from pyhf_endpoint.errors import ResultsError, UsageError
 from pyhf_endpoint.plot import style
+from pyhf_endpoint.plot.choices import Value
 from pyhf_endpoint.plot.geometry import LEVEL
 from pyhf_endpoint.plot.limits import UpperLimit, log_cls, upper_limit
-from pyhf_endpoint.plot.select import Points, Value, along, scan
+from pyhf_endpoint.plot.select import Points, along, scan
 from pyhf_endpoint.results import ResultsFile
 
 __all__ = ["Options", "figure"]

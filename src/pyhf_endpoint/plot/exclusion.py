@@ -1,6 +1,6 @@
-"""Draws the exclusion contour: observed and expected lines, the expected one-sigma band and the tested points."""
+"""Draws the exclusion contour from CLs or upper limits: lines, the expected one-sigma band and the tested points."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,9 @@ from matplotlib.path import Path
 from numpy.typing import NDArray
 
 from pyhf_endpoint.plot import style
-from pyhf_endpoint.plot.geometry import LEVEL, exclusion_band, exclusion_lines
-from pyhf_endpoint.plot.select import Points, Value, plane
+from pyhf_endpoint.plot.choices import Value
+from pyhf_endpoint.plot.geometry import LEVEL, level_band, level_lines, significance
+from pyhf_endpoint.plot.select import Points, plane
 from pyhf_endpoint.results import ResultsFile
 
 __all__ = ["Options", "figure"]
@@ -24,6 +25,8 @@ Array = NDArray[np.float64]
 
 # Deep inside the excluded region numbers would crowd the picture and tell nothing.
 _SMALLEST_VALUE = 0.001
+# What a limit above the parameter's bound counts as at least: more than 1, so that it never excludes.
+_SMALLEST_CAP = 2.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,25 @@ class Options:
     values: bool = False
     theory: tuple[tuple[float, float], ...] = ()
     theory_label: str = "Theory"
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """How the numbers at the points are read.
+
+    Attributes:
+        height: Turns them into what is interpolated, which rises with the strength of the exclusion.
+        at: The height above which a point is excluded.
+        what: The numbers' name.
+    """
+
+    height: Callable[[Array], Array]
+    at: float
+    what: str
+
+    def excluded(self, numbers: Array) -> NDArray[np.bool_]:
+        """Whether each number excludes."""
+        return self.height(numbers) > self.at
 
 
 def figure(
@@ -51,15 +73,16 @@ def figure(
     points = plane(results, x, y, fix, poi_test)
     size = (9.6, 7.6) if options.values else (6.4, 5.6)
     picture, axes = style.new_figure(options.title, width=size[0], height=size[1])
-    notes = style.setting_notes(points, options.unit, "Limits at 95% CL")
-    entries = _draw_limits(axes, points, notes)
+    measure, more = _read_limits(points) if results.header.kind == "upper-limit" else (_read_cls(), [])
+    notes = style.setting_notes(points, options.unit, f"Limits at {style.confidence(results)}% CL") + more
+    entries = _draw_limits(axes, points, measure, notes)
     if options.show_points:
         if not points.blind and not points.seen.all():
             notes.append("Points without an observed result are marked by the expected one")
-        entries += _draw_points(axes, points)
+        entries += _draw_points(axes, points, measure)
     _set_limits(axes, points)
     if options.values:
-        notes.append(_draw_values(axes, points))
+        notes.append(_draw_values(axes, points, measure))
     entries += style.draw_theory(axes, options.theory, options.theory_label)
     axes.set_xlabel(style.axis_label(points.axes[0], options.unit))
     axes.set_ylabel(style.axis_label(points.axes[1], options.unit))
@@ -67,21 +90,41 @@ def figure(
     return picture
 
 
-def _draw_limits(axes: Axes, points: Points, notes: list[str]) -> list[style.Entry]:
+def _read_cls() -> _Measure:
+    return _Measure(significance, float(significance(LEVEL)), "CLs")
+
+
+def _read_limits(points: Points) -> tuple[_Measure, list[str]]:
+    """Interpolate the logarithm of upper limits; return the notes that this needs too."""
+    drawn = np.column_stack([points.observed, points.expected[:, 1:4]])
+    cap = max(float(drawn[np.isfinite(drawn)].max(initial=0.0)), _SMALLEST_CAP)
+    notes = [r"Excluded where the upper limit on $\mu$ is below 1"]
+    beyond = int(np.isinf(drawn).any(axis=1).sum())
+    if beyond:
+        notes.append(rf"Limits above the bound of $\mu$, at {beyond} of {len(drawn)} points, count as {cap:.3g}")
+
+    def height(limits: Array) -> Array:
+        # A limit of 0 has no logarithm, and far from 1 the value holds no more information.
+        return -np.log(np.clip(limits, 1e-6, cap))
+
+    return _Measure(height, 0.0, r"upper limit on $\mu$"), notes
+
+
+def _draw_limits(axes: Axes, points: Points, measure: _Measure, notes: list[str]) -> list[style.Entry]:
     """Draw band and lines; where there is no line to draw, say so among the notes."""
     entries: list[style.Entry] = []
-    at, expected = points.coordinates, points.expected
-    band = _draw_band(axes, exclusion_band(at, expected[:, 3], expected[:, 1]))
-    median = _draw_lines(
-        axes, exclusion_lines(at, expected[:, 2]), "expected", color=style.EXPECTED, linestyle="--", linewidth=1.6
-    )
+    at, (low, middle, high) = points.coordinates, (measure.height(points.expected[:, i]) for i in (1, 2, 3))
+    band = _draw_band(axes, level_band(at, high, low, measure.at))
+    lines = level_lines(at, middle, measure.at)
+    median = _draw_lines(axes, lines, "expected", color=style.EXPECTED, linestyle="--", linewidth=1.6)
     if not points.blind:
-        at, cls = at[points.seen], points.observed[points.seen]
-        observed = _draw_lines(axes, exclusion_lines(at, cls), "observed", color=style.OBSERVED, linestyle="-", linewidth=2.0)
+        numbers = points.observed[points.seen]
+        lines = level_lines(at[points.seen], measure.height(numbers), measure.at)
+        observed = _draw_lines(axes, lines, "observed", color=style.OBSERVED, linestyle="-", linewidth=2.0)
         if observed:
             entries.append((observed, "Observed limit"))
         else:
-            notes.append(_no_line("Observed", cls))
+            notes.append(_no_line("Observed", measure.excluded(numbers)))
     if median and band:
         entries.append(((band, median), "Expected limit (±1σ)"))
     elif median:
@@ -89,7 +132,7 @@ def _draw_limits(axes: Axes, points: Points, notes: list[str]) -> list[style.Ent
     elif band:
         entries.append((band, "Expected ±1σ"))
     if not median:
-        notes.append(_no_line("Expected", expected[:, 2]))
+        notes.append(_no_line("Expected", measure.excluded(points.expected[:, 2])))
     return entries
 
 
@@ -108,9 +151,9 @@ def _draw_band(axes: Axes, rings: Sequence[Array]) -> Patch | None:
     return band
 
 
-def _draw_points(axes: Axes, points: Points) -> list[style.Entry]:
+def _draw_points(axes: Axes, points: Points, measure: _Measure) -> list[style.Entry]:
     """Mark excluded points with filled discs, others with open circles, and those without a usable fit with crosses."""
-    below = _shown_cls(points) < LEVEL
+    below = measure.excluded(_shown(points))
     excluded, allowed = ("exclusion expected", "no exclusion expected") if points.blind else ("excluded", "not excluded")
     disc = {"marker": "o", "markersize": 3.4, "color": style.POINT}
     groups: list[tuple[Array, str, str, dict[str, Any]]] = [
@@ -131,16 +174,16 @@ def _draw_points(axes: Axes, points: Points) -> list[style.Entry]:
     return entries
 
 
-def _draw_values(axes: Axes, points: Points) -> str:
-    """Write CLs above each point where it is not tiny; return the note that says what the numbers are."""
-    cls = _shown_cls(points)
-    written = cls >= _SMALLEST_VALUE
+def _draw_values(axes: Axes, points: Points, measure: _Measure) -> str:
+    """Write the number above each point where it is neither tiny nor infinite; return the note that says what the numbers are."""
+    numbers = _shown(points)
+    written = (numbers >= _SMALLEST_VALUE) & np.isfinite(numbers)
     places = points.coordinates[written]
     paper = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.3}
     size = _value_size(axes, places)
-    for (x, y), value in zip(places, cls[written], strict=True):
+    for (x, y), value in zip(places, numbers[written], strict=True):
         axes.annotate(
-            f"{value:.3f}" if value < 0.0995 else f"{value:.2f}",
+            f"{value:.3f}" if value < 0.0995 else f"{value:.2f}" if value < 99.5 else f"{value:.3g}",
             (x, y),
             xytext=(0, 2.5),
             textcoords="offset points",
@@ -151,7 +194,7 @@ def _draw_values(axes: Axes, points: Points) -> str:
             zorder=5,
             bbox=paper,
         )
-    return f"Numbers: {'expected' if points.blind else 'observed'} CLs where it is at least {_SMALLEST_VALUE:g}"
+    return f"Numbers: {'expected' if points.blind else 'observed'} {measure.what} where it is at least {_SMALLEST_VALUE:g}"
 
 
 def _value_size(axes: Axes, places: Array) -> float:
@@ -163,18 +206,18 @@ def _value_size(axes: Axes, places: Array) -> float:
     return float(np.clip(beside.min(initial=np.inf) * 1.2 / 3.3, 3.0, 5.0))
 
 
-def _shown_cls(points: Points) -> Array:
-    """Observed CLs, where there is none the median expected."""
+def _shown(points: Points) -> Array:
+    """The observed numbers, where there is none the median expected."""
     return np.where(points.seen, points.observed, points.expected[:, 2])
 
 
-def _no_line(which: str, cls: Array) -> str:
-    excluded = int((cls < LEVEL).sum())
+def _no_line(which: str, is_excluded: NDArray[np.bool_]) -> str:
+    excluded, tested = int(is_excluded.sum()), len(is_excluded)
     if excluded == 0:
-        return f"{which}: none of the {len(cls)} tested points is excluded"
-    if excluded == len(cls):
-        return f"{which}: all {len(cls)} tested points are excluded"
-    return f"{which}: {excluded} of {len(cls)} tested points excluded, too isolated for a contour"
+        return f"{which}: none of the {tested} tested points is excluded"
+    if excluded == tested:
+        return f"{which}: all {tested} tested points are excluded"
+    return f"{which}: {excluded} of {tested} tested points excluded, too isolated for a contour"
 
 
 def _set_limits(axes: Axes, points: Points) -> None:

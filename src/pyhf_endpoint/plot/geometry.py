@@ -1,7 +1,8 @@
-"""Interpolates exclusion between the tested points of a plane: the line at CLs = 0.05 and the band between two such lines.
+"""Interpolates exclusion between the tested points of a plane: the line at CLs = 0.05, or at an upper limit of 1, and bands.
 
 CLs spans orders of magnitude between neighbours of a grid; the significance z = Phi^-1(1 - CLs) is close to linear in the
-signal's size, so z is what is interpolated, linearly on the Delaunay triangles of the points. Nothing is drawn outside them.
+signal's size, so z is what is interpolated, linearly on the Delaunay triangles of the points; of upper limits it is the
+logarithm. Nothing is drawn outside the triangles.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,16 @@ from pyhf_endpoint.errors import ResultsError
 if TYPE_CHECKING:
     from matplotlib.tri import Triangulation
 
-__all__ = ["LEVEL", "MAX_SIGNIFICANCE", "exclusion_band", "exclusion_lines", "significance", "triangulate"]
+__all__ = [
+    "LEVEL",
+    "MAX_SIGNIFICANCE",
+    "exclusion_band",
+    "exclusion_lines",
+    "level_band",
+    "level_lines",
+    "significance",
+    "triangulate",
+]
 
 Array = NDArray[np.float64]
 
@@ -98,14 +108,17 @@ def exclusion_lines(points: ArrayLike, cls: ArrayLike, level: float = LEVEL) -> 
     Raises:
         ResultsError: The points do not span a plane.
     """
+    return level_lines(points, significance(cls), float(significance(level)))
+
+
+def level_lines(points: ArrayLike, height: Array, at: float) -> list[Array]:
+    """Return the lines on which the interpolated height, shape (n,), equals `at`; see `exclusion_lines`."""
     from matplotlib.figure import Figure
 
-    z = significance(cls)
-    at = float(significance(level))
     triangles = triangulate(points)
-    if not z.min() < at <= z.max():
+    if not height.min() < at <= height.max():
         return []
-    lines = Figure().add_subplot().tricontour(triangles, z, levels=[at])
+    lines = Figure().add_subplot().tricontour(triangles, height, levels=[at])
     return _split(lines.get_paths()[0].vertices, lines.get_paths()[0].codes)
 
 
@@ -124,28 +137,27 @@ def exclusion_band(points: ArrayLike, inner: ArrayLike, outer: ArrayLike, level:
     Raises:
         ResultsError: The points do not span a plane.
     """
-    larger = _excluded(points, outer, level)
-    smaller = _excluded(points, inner, level)
-    if not larger or _all_above(inner, level):
+    return level_band(points, significance(inner), significance(outer), float(significance(level)))
+
+
+def level_band(points: ArrayLike, inner: Array, outer: Array, at: float) -> list[Array]:
+    """Return the rings that bound where the height `outer` exceeds `at` and `inner` does not; see `exclusion_band`."""
+    larger = _above(points, outer, at)
+    smaller = _above(points, inner, at)
+    if not larger or bool((inner > at).all()):
         return []
     return larger + [ring[::-1] for ring in smaller]
 
 
-def _excluded(points: ArrayLike, cls: ArrayLike, level: float) -> list[Array]:
-    """Rings around where CLs < level; counter-clockwise, holes clockwise."""
+def _above(points: ArrayLike, height: Array, at: float) -> list[Array]:
+    """Rings around where the height exceeds `at`; counter-clockwise, holes clockwise."""
     from matplotlib.figure import Figure
 
-    z = significance(cls)
-    at = float(significance(level))
     triangles = triangulate(points)
-    if z.max() <= at:
+    if height.max() <= at:
         return []
-    filled = Figure().add_subplot().tricontourf(triangles, z, levels=[at, MAX_SIGNIFICANCE + 1])
+    filled = Figure().add_subplot().tricontourf(triangles, height, levels=[at, float(height.max()) + 1])
     return _split(filled.get_paths()[0].vertices, filled.get_paths()[0].codes)
-
-
-def _all_above(cls: ArrayLike, level: float) -> bool:
-    return bool((np.asarray(cls) < level).all())
 
 
 def _split(vertices: ArrayLike, codes: ArrayLike | None) -> list[Array]:

@@ -13,9 +13,11 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.mathtext import MathTextParser
+from matplotlib.transforms import ScaledTranslation
 
 from pyhf_endpoint.errors import InputError, ResultsError, UsageError
 from pyhf_endpoint.plot.select import Points
+from pyhf_endpoint.results import ResultsFile
 
 __all__ = [
     "EXPECTED",
@@ -30,6 +32,7 @@ __all__ = [
     "Unit",
     "axis_label",
     "check_suffix",
+    "confidence",
     "draw_theory",
     "legend_above",
     "new_figure",
@@ -191,13 +194,18 @@ def axis_label(label: str, unit: Unit = None) -> str:
     return _wrap(label, 48)
 
 
+def confidence(results: ResultsFile) -> str:
+    """Return the confidence level of the file's limits in percent; tests of hypotheses are read at 95."""
+    return f"{100 * (1 - float(results.header.settings.get('level', 0.05))):.4g}"
+
+
 def unit_of(label: str, unit: Unit) -> str | None:
     """Return a label's unit: one name stands for all labels, a mapping names each one's."""
     return unit.get(label) if isinstance(unit, Mapping) else unit
 
 
-def legend_above(axes: Axes, entries: Sequence[Entry], notes: Sequence[str]) -> None:
-    """Put the legend and the notes above the axes, where no data can lie under them."""
+def legend_above(axes: Axes, entries: Sequence[Entry], notes: Sequence[str], *, lift: float = 0.0) -> None:
+    """Put the legend and the notes above the axes, `lift` inches higher, where no data can lie under them."""
     texts = [_wrap(text, 50) for _, text in entries]
     widths = sorted(max(map(len, _MARKUP.sub("", text).split("\n"))) for text in texts)
     legend = axes.legend(
@@ -205,6 +213,7 @@ def legend_above(axes: Axes, entries: Sequence[Entry], notes: Sequence[str]) -> 
         texts,
         loc="lower left",
         bbox_to_anchor=(0, 1.01),
+        bbox_transform=axes.transAxes + ScaledTranslation(0, lift, axes.figure.dpi_scale_trans),
         borderaxespad=0,
         ncols=2 if sum(widths[-2:]) < 72 else 1,
         title="\n".join(_wrap(note, 62) for note in notes),
