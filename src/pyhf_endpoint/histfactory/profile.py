@@ -108,7 +108,7 @@ class Profile:
 
     def _look_further(self, value: float, free: Fit, fixed: Fit, asimov: Fit) -> None:
         """Look for lower minima at one POI value, on observed and on Asimov data."""
-        init, q, q_asimov = self._at(self.batch.init, value), fixed.nll - free.nll, asimov.nll
+        init, q, q_asimov = self._at(self.batch.init, value), _rise(fixed, free), asimov.nll
         excluded = _rows_above(q, _EXCLUDED)
         looks = [(fixed, init, _rows_above(q, _CONSTRAINED)), (asimov, fixed.theta, _rows_above(q_asimov, _EXCLUDED))]
         looks += [
@@ -136,8 +136,14 @@ class Profile:
         q = None
         if free is not None and fixed is not None:
             above = free.theta[:, self.batch.poi] > value
-            q = np.where(above, 0.0, np.clip(2 * (fixed.nll - free.nll), 0.0, None))
+            q = np.where(above, 0.0, np.clip(2 * _rise(fixed, free), 0.0, None))
         return Profiled(value, null, free, fixed, asimov, q, q_asimov)
+
+
+def _rise(fixed: Fit, free: Fit) -> Floats:
+    """How far the likelihood of each row is above its minimum; NaN for rows that have no finite likelihood anywhere."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(fixed.nll - free.nll)
 
 
 def _rows_above(nll: Floats, statistic: float) -> Integers:
