@@ -13,6 +13,7 @@ facility: somewhere
 description: a site
 status: active
 scheduler: {kind: local}
+variants: {cpu: {description: all of it}}
 """
 
 
@@ -49,25 +50,32 @@ FAULTS = {
         GOOD + "facilty: x",
         (
             "site.yaml has 1 fault\n"
-            "  facilty: unknown key. Did you mean `facility`? Known keys: name, facility, description, status, scheduler\n"
-            "fix these, then run: pyhf-endpoint sites show site"
+            "  facilty: unknown key. Did you mean `facility`? Known keys: name, facility, description, status, docs, contact,"
+            " sources, sourced, inferred, verified, architecture, scheduler, nodes, network, launcher, environment, container,"
+            " proxies, run, variants\n"
+            "fix these, then run: pyhf-endpoint sites check site"
         ),
     ),
     "nested unknown key, missing key and bad value together": (
         "name: site\nfacility: x\nstatus: gone\nscheduler: {kind: local, knd: 1}",
         (
-            "site.yaml has 3 faults\n"
+            "site.yaml has 4 faults\n"
             "  description: missing; add it\n"
             "  status: Input should be 'active' or 'retired', found 'gone'\n"
             "  scheduler.knd: unknown key. Did you mean `kind`? Known keys: kind\n"
-            "fix these, then run: pyhf-endpoint sites show site"
+            "  variants: missing; add it\n"
+            "fix these, then run: pyhf-endpoint sites check site"
         ),
     ),
     "another name than the file's": (
         GOOD.replace("name: site", "name: other"),
-        "site.yaml: name is `other`, but the file's name makes it `site`; make them equal",
+        (
+            "site.yaml has 1 fault\n"
+            "  name: `other`, but the file's name makes it `site`; make them equal\n"
+            "fix these, then run: pyhf-endpoint sites check site"
+        ),
     ),
-    "a key twice": (GOOD + "name: site", "site.yaml is not YAML: line 7, column 1: duplicate key `name`"),
+    "a key twice": (GOOD + "name: site", "site.yaml is not YAML: line 8, column 1: duplicate key `name`"),
     "broken YAML": ("name: [", "site.yaml is not YAML: line 1, column 8: expected the node content, but found '<stream end>'"),
     "no mapping": ("- name", "site.yaml must be a mapping of keys to values; see local.yaml for an example"),
     "code": (

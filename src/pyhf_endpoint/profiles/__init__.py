@@ -1,6 +1,28 @@
 """What a site is: facts in one YAML file per machine, parsed once into a frozen model."""
 
-from pyhf_endpoint.profiles.load import FoundProfile, find, names, parse
-from pyhf_endpoint.profiles.model import LocalScheduler, SiteProfile
+from pyhf_endpoint.profiles.evidence import Evidence, evidence
+from pyhf_endpoint.profiles.load import FOLDERS_VARIABLE, FoundProfile, find, folders, names, parse, read
+from pyhf_endpoint.profiles.model import SiteProfile
+from pyhf_endpoint.profiles.resolve import OPTIONS, Resolved, Setting, resolve, variant_name
+from pyhf_endpoint.profiles.rules import Fault, check, check_use
 
-__all__ = ["FoundProfile", "LocalScheduler", "SiteProfile", "find", "names", "parse"]
+__all__ = [
+    "FOLDERS_VARIABLE",
+    "OPTIONS",
+    "Evidence",
+    "Fault",
+    "FoundProfile",
+    "Resolved",
+    "Setting",
+    "SiteProfile",
+    "check",
+    "check_use",
+    "evidence",
+    "find",
+    "folders",
+    "names",
+    "parse",
+    "read",
+    "resolve",
+    "variant_name",
+]

@@ -1,31 +1,52 @@
-"""Finds site profiles and parses them, with every fault of a file in one message."""
+"""Finds site profiles and parses them, with every fault of a file in one message.
 
-from collections.abc import Hashable, Iterator, Sequence
+A name is looked for in this order, and the first file found counts:
+
+1. the folders named by PYHF_ENDPOINT_SITES, separated by colons;
+2. `pyhf-endpoint/sites` in the user's configuration folder (XDG_CONFIG_HOME, else `~/.config`);
+3. the profiles that come with this package.
+"""
+
+import os
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
+from pydantic_core import to_json
 
 from pyhf_endpoint.errors import InputError, UsageError, did_you_mean, list_faults
+from pyhf_endpoint.profiles.faults import describe
 from pyhf_endpoint.profiles.model import SiteProfile
+from pyhf_endpoint.profiles.rules import check
 
-__all__ = ["FoundProfile", "find", "names", "parse"]
+__all__ = ["FOLDERS_VARIABLE", "FoundProfile", "find", "folders", "names", "parse", "paths", "read"]
+
+FOLDERS_VARIABLE = "PYHF_ENDPOINT_SITES"
 
 
 @dataclass(frozen=True)
 class FoundProfile:
-    """A profile and the file it came from."""
+    """A profile, the file it came from and in whose hands that file is."""
 
     profile: SiteProfile
     path: Path
+    origin: str
+
+
+def folders() -> list[tuple[str, Path]]:
+    """Return the folders that are searched, each with what put it there, first come first served."""
+    named = [(FOLDERS_VARIABLE, Path(part)) for part in os.environ.get(FOLDERS_VARIABLE, "").split(":") if part]
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    shipped = Path(__file__).parents[1] / "site_profiles"
+    return [*named, ("user", home / "pyhf-endpoint" / "sites"), ("shipped", shipped)]
 
 
 def names() -> list[str]:
     """Return the names of all known sites, sorted."""
-    return sorted(path.stem for path in _folder().glob("*.yaml"))
+    return sorted({path.stem for _, folder in folders() for path in folder.glob("*.yaml")})
 
 
 def find(name: str) -> FoundProfile:
@@ -35,14 +56,31 @@ def find(name: str) -> FoundProfile:
         UsageError: No site has this name.
         InputError: The site's file has faults.
     """
-    path = _folder() / f"{name}.yaml"
-    if name not in names():
-        raise UsageError(f"unknown site `{name}`.{did_you_mean(name, names())} Known sites: {', '.join(names())}")
+    for origin, folder in folders():
+        path = folder / f"{name}.yaml"
+        # a name is no path: it must be the stem of a file that the folder itself lists
+        if name and "/" not in name and path.is_file():
+            return read(path, origin)
+    raise UsageError(f"unknown site `{name}`.{did_you_mean(name, names())} Known sites: {', '.join(names())}")
+
+
+def read(path: Path, origin: str = "--profile") -> FoundProfile:
+    """Return the profile in a file.
+
+    Args:
+        path: The file.
+        origin: What named it.
+
+    Raises:
+        InputError: The file cannot be read or has faults.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    return FoundProfile(parse(text, path), path)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+    return FoundProfile(parse(text, path), path, origin)
 
 
 def parse(text: str, path: Path) -> SiteProfile:
@@ -58,19 +96,20 @@ def parse(text: str, path: Path) -> SiteProfile:
     if not isinstance(data, dict):
         raise InputError(f"{path} must be a mapping of keys to values; see local.yaml for an example")
     try:
-        profile = SiteProfile.model_validate(data)
+        # By way of JSON, where a list may become a tuple although nothing else is converted
+        profile = SiteProfile.model_validate_json(to_json(data))
     except ValidationError as error:
-        faults = [_fault(fault) for fault in error.errors(include_url=False)]
-        raise InputError(
-            list_faults(str(path), faults) + f"\nfix these, then run: pyhf-endpoint sites show {path.stem}"
-        ) from error
+        raise _refuse(path, [describe(fault) for fault in error.errors(include_url=False)]) from error
+    faults = [f"{fault.path}: {fault.message}" for fault in check(profile)]
     if profile.name != path.stem:
-        raise InputError(f"{path}: name is `{profile.name}`, but the file's name makes it `{path.stem}`; make them equal")
+        faults.insert(0, f"name: `{profile.name}`, but the file's name makes it `{path.stem}`; make them equal")
+    if faults:
+        raise _refuse(path, faults)
     return profile
 
 
-def _folder() -> Path:
-    return Path(__file__).parents[1] / "site_profiles"
+def _refuse(path: Path, faults: list[str]) -> InputError:
+    return InputError(list_faults(str(path), faults) + f"\nfix these, then run: pyhf-endpoint sites check {path.stem}")
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -92,27 +131,7 @@ def _yaml_fault(error: yaml.YAMLError) -> str:
     return place + str(getattr(error, "problem", None) or error)
 
 
-def _fault(fault: ErrorDetails) -> str:
-    where = ".".join(map(str, fault["loc"]))
-    if fault["type"] == "extra_forbidden":
-        fields = _fields(fault["loc"][:-1])
-        return f"{where}: unknown key.{did_you_mean(str(fault['loc'][-1]), fields)} Known keys: {', '.join(fields)}"
-    if fault["type"] == "missing":
-        return f"{where}: missing; add it"
-    return f"{where}: {fault['msg']}, found {fault['input']!r}"
-
-
-def _fields(location: Sequence[int | str]) -> list[str]:
-    """The keys that the model knows at a place in the profile."""
-    model: type[BaseModel] = SiteProfile
-    for nested in _nested(model, location):
-        model = nested
-    return list(model.model_fields)
-
-
-def _nested(model: type[BaseModel], location: Sequence[int | str]) -> Iterator[type[BaseModel]]:
-    for key in location:
-        field = model.model_fields.get(str(key))
-        if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            model = field.annotation
-            yield model
+def paths() -> Iterator[Path]:
+    """Yield every profile file, those hidden by an earlier one included."""
+    for _, folder in folders():
+        yield from sorted(folder.glob("*.yaml"))

@@ -43,6 +43,6 @@ def connect(profile: SiteProfile, *, workers: int | None = None) -> Transport:
     """
     if workers is not None and workers < 1:
         raise UsageError(f"cannot work with {workers} workers; give at least 1")
-    match profile.scheduler.kind:
-        case "local":
-            return LocalTransport(workers)
+    if profile.scheduler.kind != "local":
+        raise UsageError(f"site `{profile.name}` is reached through its {profile.scheduler.kind}, for which there is no way yet")
+    return LocalTransport(workers)
