@@ -55,6 +55,10 @@ format: install ## Put the code into its standard form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: readme
+readme: install ## Write the README's table of sites again
+	$(BIN)/python -m pyhf_endpoint.profiles.overview README.md
+
 .PHONY: lock
 lock: install ## Resolve the lock again, keeping its versions where they still fit
 	$(UV_COMPILE) --extra dev pyproject.toml -o $(LOCK)

@@ -1,25 +1,28 @@
-"""`pyhf-endpoint sites`: what sites there are."""
+"""`pyhf-endpoint sites`: what sites there are, whether their profiles hold, and how to add one."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from pyhf_endpoint.profiles import FoundProfile
 
 __all__ = ["sites"]
 
 
 @click.group()
 def sites() -> None:
-    """List and show the known sites."""
+    """List, show, check and add sites."""
 
 
 @sites.command("list")
 def list_sites() -> None:
-    """List the sites: name, scheduler, status and description."""
+    """List the sites: name, scheduler, status, variants and description."""
     from pyhf_endpoint import profiles
 
     rows = [profiles.find(name).profile for name in profiles.names()]
-    table = [(p.name, p.scheduler.kind, p.status, p.description) for p in rows]
-    widths = [max(len(row[column]) for row in table) for column in range(3)]
-    for row in table:
-        click.echo("  ".join([*(text.ljust(width) for text, width in zip(row[:3], widths, strict=True)), row[3]]))
+    _print_table([(p.name, p.scheduler.kind, p.status, ",".join(p.variants), p.description) for p in rows])
 
 
 @sites.command("show")
@@ -31,5 +34,61 @@ def show_site(name: str) -> None:
     from pyhf_endpoint import profiles
 
     found = profiles.find(name)
-    click.echo(f"# {found.path}")
+    click.echo(f"# {found.path} ({found.origin})")
     click.echo(yaml.safe_dump(found.profile.model_dump(mode="json"), sort_keys=False, allow_unicode=True), nl=False)
+
+
+@sites.command("check")
+@click.argument("names", nargs=-1, metavar="[SITE]...")
+@click.option("--all", "every", is_flag=True, help="Check all sites.")
+@click.option("--profile", "files", multiple=True, type=click.Path(path_type=Path), help="Check a file, wherever it is.")
+def check_sites(names: tuple[str, ...], files: tuple[Path, ...], *, every: bool) -> int:
+    """Check profiles: types, the rules between fields, and what each fact rests on.
+
+    Prints for each how many of its facts have a source, are inferred or unknown, and every fault with its remedy. Exit code 3
+    if any has faults.
+    """
+    from pyhf_endpoint import profiles
+    from pyhf_endpoint.errors import InputError, UsageError
+
+    if not (names or files or every):
+        raise UsageError("name the sites to check, or give --all or --profile FILE")
+    wanted = dict.fromkeys(profiles.names() if every else names)
+    good: list[FoundProfile] = []
+    faults = []
+    for find, item in [*((profiles.find, name) for name in wanted), *((profiles.read, path) for path in files)]:
+        try:
+            good.append(find(item))  # type: ignore[operator]
+        except InputError as error:
+            faults.append(str(error))
+    _print_table([_checked(found) for found in good])
+    for fault in faults:
+        click.echo(f"error: {fault}", err=True)
+    click.echo(f"{len(good) + len(faults)} checked, {len(faults)} with faults")
+    return InputError.exit_code if faults else 0
+
+
+@sites.command("new")
+@click.argument("name")
+@click.option("--from", "source", required=True, metavar="SITE", help="The site whose profile to begin with.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file; by default in the user's folder of sites.")
+def new_site(name: str, source: str, output: Path | None) -> None:
+    """Begin the profile of a new site with another's: a file to edit, then `sites check`."""
+    from pyhf_endpoint import profiles
+
+    path = profiles.begin(name, source, output)
+    click.echo(f"{path}\nedit it, then run: pyhf-endpoint sites check {f'--profile {path}' if output else name}")
+
+
+def _checked(found: "FoundProfile") -> tuple[str, ...]:
+    from pyhf_endpoint import profiles
+
+    profile = found.profile
+    counts = profiles.evidence(profile).counts()
+    return (profile.name, profile.status, profile.scheduler.kind, f"{len(profile.variants)} variants", counts, found.origin)
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

@@ -1,5 +1,6 @@
 """What a site is: facts in one YAML file per machine, parsed once into a frozen model."""
 
+from pyhf_endpoint.profiles.begin import begin
 from pyhf_endpoint.profiles.evidence import Evidence, evidence
 from pyhf_endpoint.profiles.load import FOLDERS_VARIABLE, FoundProfile, find, folders, names, parse, read
 from pyhf_endpoint.profiles.model import SiteProfile
@@ -15,6 +16,7 @@ __all__ = [
     "Resolved",
     "Setting",
     "SiteProfile",
+    "begin",
     "check",
     "check_use",
     "evidence",
