@@ -12,11 +12,13 @@ ROOT = Path(pyhf_endpoint.__file__).parent
 # part -> the parts it may import, lazily or not; a part is a module or package directly below pyhf_endpoint
 ALLOWED = {
     "errors": set(),
+    "process": {"errors"},
     "profiles": {"errors"},
     "inputs": {"errors"},
     "histfactory": {"errors"},
     "functions": {"errors", "inputs", "histfactory"},
     "results": {"errors"},
+    "cobalt": {"errors", "process"},
     "transport": {"errors", "profiles"},
     "plan": {"errors", "functions", "inputs", "results"},
     "dispatch": {"errors", "plan", "transport"},
@@ -37,8 +39,9 @@ CONFINED = {
     "matplotlib": {"plot/"},
     "loky": {"transport/local.py"},
     "globus_compute_sdk": set(),
-    "globus_compute_endpoint": set(),
-    "parsl": set(),
+    "globus_compute_endpoint": {"cobalt/", "endpoint/", "transport/"},
+    "parsl": {"cobalt/", "endpoint/", "transport/"},
+    "subprocess": {"process.py"},
     "jax": set(),
 }
 
