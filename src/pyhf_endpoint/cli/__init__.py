@@ -25,6 +25,7 @@ _COMMANDS = {
     "results": "results",
     "plot": "plot",
     "sites": "sites",
+    "doctor": "doctor",
     "example": "files",
     "fetch": "files",
 }
