@@ -3,6 +3,7 @@
 import logging
 import os
 import pwd
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from parsl.launchers import AprunLauncher, SimpleLauncher
 from parsl.launchers.errors import BadLauncher
 from parsl.providers.errors import ScriptPathError, SubmitException
 
+from pyhf_endpoint import process
 from pyhf_endpoint.cobalt.provider import CobaltProvider
 from pyhf_endpoint.cobalt.status import STATES
 from pyhf_endpoint.errors import InputError
@@ -311,6 +313,40 @@ def test_a_job_listed_as_done_has_the_exit_code_of_its_log(provider: CobaltProvi
     write_log(provider, EXITED.format(3))
     cobalt.say("qstat", listing(job1="done"))
     assert state(provider) is JobState.FAILED
+
+
+def meanwhile(provider: CobaltProvider, action: Callable[[], object]) -> None:
+    """Let something happen between qstat's look and the provider's, as a second thread may."""
+
+    def runner(argv: Sequence[str], *, timeout: float) -> process.Completed:
+        answer = process.run(argv, timeout=timeout)
+        if argv[0] == "qstat":
+            provider.runner = process.run
+            action()
+        return answer
+
+    provider.runner = runner
+
+
+def test_a_job_that_is_submitted_while_qstat_runs_is_not_missing(
+    provider: CobaltProvider, cobalt: Conversation, clock: Clock
+) -> None:
+    cobalt.now("qsub", "1\n")
+    cobalt.say("qsub", "2\n")
+    cobalt.say("qstat", NOTHING_QUEUED)
+    provider.submit("work", 1)
+    meanwhile(provider, lambda: provider.submit("work", 1))
+    provider.status(["1"])
+    clock.now += 15
+    assert [status.state for status in provider.status(["1", "2"])] == [JobState.FAILED, JobState.PENDING]
+
+
+def test_a_job_that_is_cancelled_while_qstat_runs_stays_so(provider: CobaltProvider, cobalt: Conversation) -> None:
+    provider.submit("work", 1)
+    cobalt.say("qstat", listing(job1="running"))
+    cobalt.say("qdel", DELETED)
+    meanwhile(provider, lambda: provider.cancel(["1"]))
+    assert state(provider) is JobState.CANCELLED
 
 
 # --- cancel ---
