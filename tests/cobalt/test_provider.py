@@ -154,6 +154,13 @@ def test_a_folder_that_cannot_be_written_is_an_error(provider: CobaltProvider, c
     assert cobalt.heard() == []
 
 
+def test_a_folder_that_qsub_would_misread_is_an_error(provider: CobaltProvider, cobalt: Conversation) -> None:
+    provider.script_dir += "/of mine"
+    with pytest.raises(SubmitException, match=r"/of mine`, as it drops the blanks"):
+        provider.submit("work", 1)
+    assert cobalt.heard() == []
+
+
 def test_no_folder_is_an_error(provider: CobaltProvider) -> None:
     provider.script_dir = None
     with pytest.raises(SubmitException, match="script_dir is not set"):

@@ -114,7 +114,7 @@ def test_an_option_line_that_cobalt_would_misread_is_a_fault(options: str, fault
     [
         ("#COBALT --attrs a=1", "b=2", 2),
         ("#COBALT --attrs a=1\n#COBALT --attrs=b=2", "", 2),
-        ("#COBALT --attrs a=1 --attrs b=2", "c=3", 3),
+        ("#COBALT --attrs a=1 --at b=2", "c=3", 3),
     ],
 )
 def test_attributes_given_twice_are_a_fault(options: str, attrs: str, times: int) -> None:
@@ -128,7 +128,7 @@ def test_attributes_given_twice_are_a_fault(options: str, attrs: str, times: int
     [
         ("", ""),
         ("", "a=1:b=x,y"),
-        ("#COBALT --attrs a=1:b=x,y\n#COBALT -A atlas -q debug --env A=1 --env=B=2", ""),
+        ("#COBALT --attrs a=1:b=x,y\n#COBALT -A atlas -q debug --env A=1 --env B=2", ""),
         ("\n#COBALT -h\n\n#COBALT --preemptable -q debug  \n", "a=1"),
     ],
 )

@@ -8,8 +8,8 @@ from pyhf_endpoint.process import Completed
 from tests.cobalt.conversation import NOTHING_QUEUED, SERVER_DOWN, listing
 
 # The real log's phrases; what stands around them varies.
-EXITED = "... task completed normally with an exit code of {}\n"
-DELETED = "... user delete requested ...\n"
+EXITED = "... task completed normally with an exit code of {}; initiating job cleanup and removal\n"
+DELETED = "... user delete requested with signal SIGTERM by user root\n"
 OVERDUE = "... maximum execution time exceeded; initiating job termination\n"
 
 
@@ -79,11 +79,20 @@ def test_what_is_no_list_is_no_answer(answer: Completed) -> None:
         (EXITED.format(0), Ending(State.COMPLETED, "ended by itself with exit code 0", 0)),
         (EXITED.format(137), Ending(State.FAILED, "ended by itself with exit code 137", 137)),
         (EXITED.format(-15), Ending(State.FAILED, "ended by itself with exit code -15", -15)),
-        (DELETED, Ending(State.CANCELLED, "deleted by qdel")),
+        (DELETED, Ending(State.CANCELLED, "deleted")),
+        ("... user delete requested; removing job from the queue\n", Ending(State.CANCELLED, "deleted")),
+        ("... user delete with signal SIGTERM requested by user root; ...\n", Ending(State.CANCELLED, "deleted")),
+        ("... forced delete requested by user 'admin'; ...\n", Ending(State.CANCELLED, "deleted")),
+        ("... non-preemptable job has started; ignoring user delete request\n", None),
+        (
+            "... execution failure; initiating job cleanup and removal\n",
+            Ending(State.FAILED, "Cobalt could not start its script"),
+        ),
+        (EXITED.format(None), None),
         (OVERDUE, Ending(State.TIMEOUT, "ended by Cobalt at its walltime")),
         # what came first is the cause
         (OVERDUE + EXITED.format(143), Ending(State.TIMEOUT, "ended by Cobalt at its walltime")),
-        (DELETED + EXITED.format(143), Ending(State.CANCELLED, "deleted by qdel")),
+        (DELETED + EXITED.format(143), Ending(State.CANCELLED, "deleted")),
         (EXITED.format(0) + DELETED, Ending(State.COMPLETED, "ended by itself with exit code 0", 0)),
     ],
 )

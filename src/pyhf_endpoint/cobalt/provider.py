@@ -216,6 +216,10 @@ class CobaltProvider(ClusterProvider, RepresentationMixin):  # type: ignore[misc
         if not self.script_dir:
             raise SubmitException(name, "script_dir is not set; an executor sets it at its start")
         folder = Path(self.script_dir).absolute()
+        if " " in str(folder):
+            raise SubmitException(
+                name, f"qsub finds no script in `{folder}`, as it drops the blanks; run in a folder without any"
+            )
         launched = self.launcher(command, tasks_per_node, self.nodes_per_block, str(folder))
         text = script.render(script.JobScript(name, self.scheduler_options, self.worker_init, launched, self.cores_per_node))
         path = folder / name

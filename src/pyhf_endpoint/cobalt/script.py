@@ -60,7 +60,7 @@ def option_faults(scheduler_options: str, attrs: str) -> Iterator[str]:
             yield f"scheduler_options: `{line}` does not start with `{_PREFIX}`, where Cobalt stops reading; correct or drop it"
             continue
         words = line.removeprefix(_PREFIX).split()
-        given += sum(word == "--attrs" or word.startswith("--attrs=") for word in words)
+        given += sum(map(_is_attrs, words))
         if '"' in line or "'" in line:
             yield f"scheduler_options: `{line}` has quotes, which Cobalt takes literally; write values without spaces or quotes"
         elif stray := _stray_word(words):
@@ -71,6 +71,11 @@ def option_faults(scheduler_options: str, attrs: str) -> Iterator[str]:
 
 def _lines(scheduler_options: str) -> list[str]:
     return [line.rstrip() for line in scheduler_options.splitlines() if line.strip()]
+
+
+def _is_attrs(word: str) -> bool:
+    name = word.partition("=")[0]
+    return len(name) > 2 and "--attrs".startswith(name)  # qsub takes abbreviations
 
 
 def _stray_word(words: list[str]) -> str | None:

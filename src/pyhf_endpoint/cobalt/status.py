@@ -46,8 +46,9 @@ STATES = {
 
 _ENDINGS = re.compile(
     r"task completed normally with an exit code of (?P<code>-?\d+)"
-    r"|(?P<deleted>user delete requested)"
+    r"|(?P<deleted>user delete (?:with signal \S+ )?requested|forced delete requested)"
     r"|(?P<overdue>maximum execution time exceeded)"
+    r"|(?P<unstarted>execution failure; initiating job cleanup|process group creation failed)"
 )
 
 
@@ -91,17 +92,22 @@ def parse_debug_log(text: str) -> Ending | None:
     The first of these phrases counts: deletion and time-out come before the exit code that they cause, and a deletion that
     comes after the script's own end changes nothing::
 
-        task completed normally with an exit code of N
-        user delete requested ...
+        task completed normally with an exit code of N; initiating job cleanup and removal
+        user delete requested with signal SIGTERM by user NAME
         maximum execution time exceeded; initiating job termination
+
+    Further ones are known from Cobalt's source alone: a deletion while Cobalt tries to start the job again, a forced one by an
+    administrator, and a script that could not be started. Where Cobalt lost the exit code, N is None, and the log says nothing.
     """
     found = _ENDINGS.search(text)
     if found is None:
         return None
     if found["deleted"]:
-        return Ending(State.CANCELLED, "deleted by qdel")
+        return Ending(State.CANCELLED, "deleted")
     if found["overdue"]:
         return Ending(State.TIMEOUT, "ended by Cobalt at its walltime")
+    if found["unstarted"]:
+        return Ending(State.FAILED, "Cobalt could not start its script")
     code = int(found["code"])
     return Ending(State.FAILED if code else State.COMPLETED, f"ended by itself with exit code {code}", code)
 
