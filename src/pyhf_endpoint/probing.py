@@ -4,6 +4,7 @@ import functools
 import math
 import time
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import suppress
 
 import orjson
 
@@ -77,7 +78,8 @@ def _round(executor: Executor, seconds: float, wanted: int, end: float, found: d
                 found[report.key] = report
     finally:
         for future in running:
-            future.cancel()
+            with suppress(NotImplementedError):  # Parsl's futures refuse; a probe soon ends by itself
+                future.cancel()
 
 
 def _report(future: "Future[bytes]") -> WorkerReport:
@@ -86,7 +88,8 @@ def _report(future: "Future[bytes]") -> WorkerReport:
     except BrokenExecutor:
         raise
     except ValueError as error:
-        raise TransportError(f"a worker answers with no report: {error}; give it this version of pyhf-endpoint") from error
+        said = " ".join(str(error).split())[:300]
+        raise TransportError(f"a worker answers with no report: {said}; give it this version of pyhf-endpoint") from error
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
         raise TransportError(f"a worker cannot run the probe: {said}; give it this version of pyhf-endpoint") from error

@@ -213,7 +213,8 @@ def _oversubscribed(reports: Sequence[WorkerReport]) -> Iterator[tuple[WorkerRep
             threads = sum(report.threads or 1 for report in inside)
             if threads > len(cores) and not accused & {report.name for report in inside}:
                 accused |= {report.name for report in inside}
-                text = f"{len(inside)} worker{_s(len(inside))} on {node} start {threads} threads on cores {cpus} ({len(cores)})"
+                workers = f"{len(inside)} worker{_s(len(inside))} on {node}"
+                text = f"{threads} threads of {workers} share {len(cores)} core{_s(len(cores))}: {cpus}"
                 yield from ((report, (text, _fewer_threads(len(inside), len(cores)))) for report in inside)
 
 

@@ -206,6 +206,11 @@ def test_variables_are_told_as_they_are_set(monkeypatch: pytest.MonkeyPatch) -> 
     assert found["settings"]["XLA_PYTHON_CLIENT_MEM_FRACTION"] == ".4"
 
 
+def test_octets_that_are_no_text_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XLA_FLAGS", os.fsdecode(b"--dump=/home/m\xfcller"))
+    assert report().settings["XLA_FLAGS"] == "--dump=/home/m\ufffdller"
+
+
 def test_an_nvidia_driver_that_does_not_answer_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     def mismatch() -> Any:
         raise OSError("libnvidia-ml.so.1: nvmlInit_v2 failed with code 18: Driver/library version mismatch")

@@ -63,8 +63,15 @@ def find_device() -> Finding:
     # JAX would take three quarters of the device's memory, and find less than that if the worker itself has done so.
     environment = os.environ | {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter, with a constant argument
-            [sys.executable, "-m", _MODULE], capture_output=True, text=True, timeout=_LIMIT_S, env=environment, check=False
+        done = subprocess.run(  # noqa: S603 - our own interpreter, with constant arguments
+            [sys.executable, "-m", _MODULE],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_LIMIT_S,
+            env=environment,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise TimeoutError(f"no product within {_LIMIT_S:g} s: the driver or the device hangs") from error

@@ -79,19 +79,19 @@ def probe(payload: Mapping[str, Any]) -> dict[str, Any]:
         itself never fails.
     """
     start = time.monotonic()
-    parts = _Parts()
+    parts, environment = _Parts(), {name: _printable(value) for name, value in os.environ.items()}
     devices, compute = _accelerators(parts)
     report = WorkerReport(
         host=socket.gethostname(),
         pid=os.getpid(),
-        job=_job(os.environ),
-        parsl=_parsl(os.environ),
+        job=_job(environment),
+        parsl=_parsl(environment),
         cpus=parts.take("cpus", _cpus, ""),
-        visibility=_chosen(os.environ, _VISIBILITY),
+        visibility=_chosen(environment, _VISIBILITY),
         devices=devices,
         compute=compute,
-        container=parts.take("container", lambda: _container(os.environ, Path("/")), ""),
-        settings=_chosen(os.environ, _SETTINGS, _SETTINGS_PREFIX),
+        container=parts.take("container", lambda: _container(environment, Path("/")), ""),
+        settings=_chosen(environment, _SETTINGS, _SETTINGS_PREFIX),
         versions=parts.take("versions", lambda: dict(_versions(compute.gpu_builds)), {}),
         faults=parts.faults,
     )
@@ -110,8 +110,13 @@ class _Parts:
         try:
             return part()
         except Exception as error:
-            self.faults[name] = f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
+            self.faults[name] = _printable(f"{type(error).__name__}: {' '.join(str(error).split())[:500]}")
             return default
+
+
+def _printable(text: str) -> str:
+    """Replace octets that are no text, which may hide in variables and paths, and which JSON refuses."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _accelerators(parts: _Parts) -> tuple[Devices, Compute]:
