@@ -64,7 +64,8 @@ def test_the_client_probes_its_site() -> None:
 
 
 def test_time_that_runs_out_leaves_those_that_answered(transport: LocalTransport) -> None:
-    assert len(probe(transport, seconds=0, count=5, limit_s=3)) == 2
+    pids = {report.pid for report in probe(transport)}
+    assert {report.pid for report in probe(transport, seconds=0, count=5, limit_s=5)} == pids
 
 
 def test_no_answer_in_time_is_an_error(transport: LocalTransport) -> None:
@@ -79,6 +80,22 @@ def test_a_worker_that_was_killed_is_replaced(transport: LocalTransport) -> None
     again = probe(transport)
     assert len(again) == 2
     assert victim.pid not in {report.pid for report in again}
+
+
+def test_workers_that_go_down_with_another_are_forgotten(
+    transport: LocalTransport, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("pyhf_endpoint.functions.call", _second_dies(tmp_path))
+    reports = probe(transport)
+    assert len(list(tmp_path.iterdir())) > 2
+    assert {report.pid for report in reports} <= {child.pid for child in psutil.Process().children(recursive=True)}
+    assert len(reports) == 2
+
+
+def test_workers_that_keep_dying_are_an_error(transport: LocalTransport, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyhf_endpoint.functions.call", _deadly())
+    with pytest.raises(TransportError, match="cannot be probed: its workers died while they were probed; see its logs"):
+        probe(transport)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +131,46 @@ def _nonsense() -> Callable[[str, bytes], bytes]:
 
     def call(kind: str, payload: bytes) -> bytes:
         return b"[]"
+
+    return call
+
+
+def _second_dies(directory: Path) -> Callable[[str, bytes], bytes]:
+    """The second call of all ends its worker, once the first has answered."""
+
+    def call(kind: str, payload: bytes) -> bytes:
+        import os
+        import signal
+        import time
+
+        from pyhf_endpoint.functions.registered import call as real
+
+        number = 0
+        while True:
+            try:
+                (directory / str(number)).touch(exist_ok=False)
+                break
+            except FileExistsError:
+                number += 1
+        if number == 1:
+            while not (directory / "answered").exists():
+                time.sleep(0.05)
+            time.sleep(0.5)  # for the answer's way back
+            os.kill(os.getpid(), signal.SIGKILL)
+        answer = real(kind, payload)
+        (directory / "answered").touch()
+        return answer
+
+    return call
+
+
+def _deadly() -> Callable[[str, bytes], bytes]:
+    def call(kind: str, payload: bytes) -> bytes:
+        import os
+        import signal
+
+        os.kill(os.getpid(), signal.SIGKILL)
+        return payload
 
     return call
 
@@ -161,7 +218,7 @@ def parsl_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
 
 
 def test_parsls_workers_on_fake_devices_are_pinned_and_compute_on_the_cpu(parsl_site: Callable[[int, int], Site]) -> None:
-    reports = probe(parsl_site(2, 2))
+    reports = probe(parsl_site(2, 2), limit_s=240)
     assert [report.parsl.rank for report in reports] == ["0", "1"]
     assert sorted(report.visibility["CUDA_VISIBLE_DEVICES"] for report in reports) == ["0", "1"]
     assert {report.parsl.count for report in reports} == {"2"}

@@ -59,6 +59,7 @@ def probe(transport: Transport, *, seconds: float = 0.2, count: int | None = Non
         except BrokenExecutor:
             faults.append("its workers died while they were probed")
             transport.reset()
+            found.clear()  # those that had answered are gone, too
         seconds = min(_LONGEST_S, 2 * seconds or 0.1)
     if not found:
         reason = faults[0] if faults else f"no worker answered within {limit_s:g} s"

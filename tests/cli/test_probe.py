@@ -33,6 +33,11 @@ def test_json_tells_everything() -> None:
     assert [verdict["outcome"] for verdict in told["verdicts"]] == ["passed", "not applicable"]
 
 
+def test_no_worker_in_time_is_a_site_out_of_reach() -> None:
+    done = run("probe", "local", "--workers", "1", "--wait", "0.000001", code=7)
+    assert "the site cannot be probed: no worker answered within 1e-06 s" in done.err
+
+
 def test_more_workers_than_cores_fail() -> None:
     """One core for two workers, as a batch job may get it."""
     core = min(os.sched_getaffinity(0))

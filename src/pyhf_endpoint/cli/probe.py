@@ -39,6 +39,9 @@ def probe(ctx: click.Context, /, site: str, workers: int | None, seconds: float,
     expected = expectation(profiles.find(site).profile)
     with Client(site, workers=workers) as client:
         reports = client.probe(seconds=seconds, count=workers, limit_s=wait)
+        wanted = workers or client.transport.slots
+    if len(reports) < wanted:
+        click.echo(f"warning: {len(reports)} of {wanted} workers answered within {wait:g} s; wait longer with --wait", err=True)
     verdicts = [judge(reports, expected) for judge in VERDICTS]
     if as_json:
         click.echo(_json(site, expected, reports, verdicts))
