@@ -144,6 +144,9 @@ def test_cupy_and_nvml_speak_of_one_device_by_its_uuid() -> None:
     known = Device(uuid=f"MIG-{uuid[4:]}", name="A100 MIG 3g.20gb", parent="GPU-9")
     found = module._joined(Devices(source="nvml", driver="550", present=(known,)), (Device(uuid=uuid, name="A100"),))
     assert found == Devices(source="cupy", driver="550", present=(known,), visible=(known,))
+    cut_short = (Device(uuid=compute._uuid(b"\x01\x02"), name="A100"),)
+    assert module._joined(Devices(driver="550", present=(known,), visible=(known,)), cut_short).visible == (known,)
+    assert module._joined(Devices(), cut_short).visible == (Device(uuid="", name="A100"),)
     stranger = Device(uuid="GPU-1234")
     assert module._joined(Devices(), (stranger,)).visible == (stranger,)
 
