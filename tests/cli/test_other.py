@@ -27,7 +27,7 @@ def test_version() -> None:
 
 def test_help_lists_every_command_and_exit_code() -> None:
     said = run("--help").out
-    for command in ("hypotest", "results", "plot", "sites", "example", "fetch"):
+    for command in ("hypotest", "results", "plot", "sites", "probe", "example", "fetch"):
         assert f"\n  {command}" in said
     assert "Exit codes: 0 all hypotheses computed" in said
 

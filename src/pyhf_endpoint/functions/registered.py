@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from pyhf_endpoint.errors import FitError
+from pyhf_endpoint.functions.probe import probe
 from pyhf_endpoint.functions.settings import (
     FitSettings,
     HypotestSettings,
@@ -20,7 +21,7 @@ from pyhf_endpoint.functions.settings import (
     UpperLimitSettings,
 )
 
-__all__ = ["SETTINGS", "call", "fit", "hypotest", "prepare", "ranking", "scan", "significance", "upper_limit"]
+__all__ = ["FUNCTIONS", "SETTINGS", "call", "fit", "hypotest", "prepare", "ranking", "scan", "significance", "upper_limit"]
 
 Json = dict[str, Any]
 _ENGINES = {"batched": "batched", "pyhf": "reference", "pyhf-jax": "reference"}
@@ -81,16 +82,21 @@ SETTINGS: Mapping[str, tuple[Callable[[Mapping[str, Any]], Json], type[Settings]
     "ranking": (ranking, RankingSettings),
 }
 
+#: Everything that can be called at a site.
+FUNCTIONS: Mapping[str, Callable[[Mapping[str, Any]], Json]] = {
+    **{kind: function for kind, (function, _) in SETTINGS.items()},
+    "probe": probe,
+}
+
 
 def call(kind: str, payload: bytes) -> bytes:
     """Call the function of one kind with JSON text, and return JSON text.
 
     Args:
-        kind: A key of `SETTINGS`.
+        kind: A key of `FUNCTIONS`.
         payload: The function's argument.
     """
-    function, _ = SETTINGS[kind]
-    return orjson.dumps(function(orjson.loads(payload)))
+    return orjson.dumps(FUNCTIONS[kind](orjson.loads(payload)))
 
 
 def prepare(engine: str) -> None:
