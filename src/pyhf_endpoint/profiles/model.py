@@ -42,6 +42,8 @@ class RunSettings(Frozen):
 
     queue: Word | None = None
     """The queue."""
+    node: Name | None = None
+    """The node type, a key of `nodes`, where a queue has several and a directive chooses; default the queue's."""
     nodes_per_block: Count | None = None
     """Nodes of a job; default 1."""
     max_blocks: Count | None = None
@@ -84,8 +86,8 @@ class SiteProfile(Frozen):
     """Who runs the machine."""
     description: Text
     """One sentence."""
-    status: Literal["active", "retired"]
-    """`retired` for a machine that is gone and stays as a record."""
+    status: Literal["active", "retired", "unknown"]
+    """`retired` for a machine that is gone and stays as a record, `unknown` where no source says."""
     docs: Url | None = None
     """The site's documentation."""
     contact: Text | None = None
