@@ -10,7 +10,7 @@ from pyhf_endpoint.profiles.types import Count, Directive, Frozen, Line, Name, T
 
 __all__ = ["ImageVariant", "RunSettings", "SiteProfile", "Source", "Variant", "Verification"]
 
-Date = Annotated[str, StringConstraints(pattern=r"^20[0-9]{2}-[01][0-9]-[0-3][0-9]$")]
+Date = Annotated[str, StringConstraints(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")]
 ImageVariant = Literal["cpu", "cuda12", "cuda13", "rocm"]
 _Path = Annotated[str, StringConstraints(pattern=r"^[a-z_]+(\.[A-Za-z0-9_.@+-]+)*$")]
 
