@@ -8,7 +8,7 @@ from pyhf_endpoint.profiles.evidence import evidence
 from pyhf_endpoint.profiles.model import SiteProfile
 from pyhf_endpoint.profiles.resolve import Resolved, resolve
 from pyhf_endpoint.profiles.schedulers import Batch, LocalScheduler, SlurmScheduler
-from pyhf_endpoint.profiles.types import to_minutes
+from pyhf_endpoint.profiles.types import to_seconds
 
 __all__ = ["Fault", "check", "check_use"]
 
@@ -145,11 +145,11 @@ def _launcher(profile: SiteProfile) -> Iterator[Fault]:
 
 def _within_limits(use: Resolved) -> Iterator[Fault]:
     """A job keeps to its queue's limits."""
-    scheduler, queue, minutes = use.profile.scheduler, use.queue, to_minutes(use["walltime"])
+    scheduler, queue, seconds = use.profile.scheduler, use.queue, to_seconds(use["walltime"])
     limit = queue.max_walltime if queue else getattr(scheduler, "max_walltime", "unknown")
-    if minutes < 1:
+    if seconds < 60:
         yield Fault("walltime", f"{use['walltime']} is less than a minute; give at least 00:01:00")
-    if limit != "unknown" and minutes > to_minutes(limit):
+    if limit != "unknown" and seconds > to_seconds(limit):
         yield Fault("walltime", f"{use['walltime']} is over the limit of {use['queue'] or 'the site'}, {limit}")
     if queue is None:
         return
