@@ -27,7 +27,9 @@ def expectation(use: Resolved) -> Expected:
     found = use.accelerators
     if found is None:
         return Expected()
-    return Expected(use["accelerators"], found.vendor, use["workers_per_accelerator"])
+    return Expected(
+        accelerators_per_node=use["accelerators"], vendor=found.vendor, workers_per_accelerator=use["workers_per_accelerator"]
+    )
 
 
 def probe(transport: Transport, *, seconds: float = 0.2, count: int | None = None, limit_s: float = 60.0) -> list[WorkerReport]:

@@ -34,9 +34,9 @@ def test_help_lists_every_command_and_exit_code() -> None:
 
 def test_sites() -> None:
     listed = run("sites", "list").out.splitlines()
-    assert any(line.split()[:3] == ["local", "local", "active"] for line in listed)
+    assert any(line.split()[:4] == ["local", "local", "active", "cpu"] for line in listed)
     shown = run("sites", "show", "local").out
-    assert shown.splitlines()[0].endswith("local.yaml")
+    assert shown.splitlines()[0].endswith("local.yaml (shipped)")
     assert "kind: local" in shown
 
 

@@ -67,7 +67,7 @@ def test_a_part_that_fails_spoils_no_other(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     found = report()
     assert found.faults["cpus"] == "PermissionError: not here"
-    assert found.faults["compute"].startswith("FileNotFoundError: ")
+    assert found.faults["compute"].startswith("ProgramMissingError: ")
     assert (found.cpus, found.compute.library) == ("", "")
     assert found.versions["python"] == platform.python_version()
 
