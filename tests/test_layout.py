@@ -20,9 +20,9 @@ ALLOWED = {
     "results": {"errors"},
     "cobalt": {"errors", "process"},
     "doctor": {"errors", "process", "profiles"},
-    "transport": {"errors", "profiles"},
+    "transport": {"errors", "functions", "profiles"},
     "plan": {"errors", "functions", "inputs", "results"},
-    "dispatch": {"errors", "plan", "transport"},
+    "dispatch": {"errors", "functions", "plan", "transport"},
     "verdicts": {"functions"},
     "probing": {"errors", "functions", "profiles", "transport", "verdicts"},
     "client": {"errors", "dispatch", "functions", "inputs", "plan", "probing", "profiles", "results", "transport"},
@@ -58,9 +58,10 @@ CONFINED = {
     "matplotlib": {"plot/"},
     "loky": {"transport/local.py"},
     "globus_compute_sdk": {"transport/", "functions/register.py"},
+    "globus_compute_common": {"transport/engine.py"},
     "globus_compute_endpoint": {"cobalt/", "endpoint/", "transport/"},
     "parsl": {"cobalt/", "endpoint/", "transport/"},
-    "subprocess": {"process.py"},
+    "subprocess": {"process.py", "transport/guard.py"},  # the guard is a program of its own, without this package
     "jax": {"functions/compute.py"},
     "cupy": {"functions/compute.py"},
 }

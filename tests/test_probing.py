@@ -29,13 +29,15 @@ class Site:
     """A transport around any executor."""
 
     def __init__(self, executor: Executor, slots: int) -> None:
-        self.slots = slots
+        self.slots = self.in_flight = slots
         self._executor = executor
 
     def executor(self) -> Executor:
         return self._executor
 
     def prepare(self, function: Callable[..., object], *arguments: object) -> None: ...
+
+    def status(self) -> None: ...
 
     def reset(self) -> None: ...
 

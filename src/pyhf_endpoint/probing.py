@@ -1,6 +1,5 @@
 """Asks all workers of a site what they are: several probes at a time, until every worker has answered."""
 
-import functools
 import math
 import time
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
@@ -9,7 +8,7 @@ from contextlib import suppress
 import orjson
 
 from pyhf_endpoint import functions
-from pyhf_endpoint.errors import TransportError, UsageError
+from pyhf_endpoint.errors import PyhfEndpointError, TransportError, UsageError
 from pyhf_endpoint.functions import WorkerReport
 from pyhf_endpoint.profiles import Resolved
 from pyhf_endpoint.transport import Transport
@@ -72,7 +71,7 @@ def probe(transport: Transport, *, seconds: float = 0.2, count: int | None = Non
 
 def _round(executor: Executor, seconds: float, wanted: int, end: float, found: dict[tuple[str, int, str], WorkerReport]) -> None:
     """Send probes once and take the answers in, until all wanted workers are found, all probes are done or time is up."""
-    function, payload = functools.partial(functions.call, "probe"), orjson.dumps({"seconds": seconds})
+    function, payload = functions.Function("probe"), orjson.dumps({"seconds": seconds})
     running: set[Future[bytes]] = {executor.submit(function, payload) for _ in range(_PER_WORKER * wanted)}
     try:
         while running and len(found) < wanted and (left := end - time.monotonic()) > 0:
@@ -89,7 +88,7 @@ def _round(executor: Executor, seconds: float, wanted: int, end: float, found: d
 def _report(future: "Future[bytes]") -> WorkerReport:
     try:
         return WorkerReport.from_json(orjson.loads(future.result()))
-    except BrokenExecutor:
+    except (BrokenExecutor, PyhfEndpointError):
         raise
     except ValueError as error:
         said = " ".join(str(error).split())[:300]

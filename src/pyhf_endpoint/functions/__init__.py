@@ -28,6 +28,7 @@ from pyhf_endpoint.functions.settings import (
     UpperLimitSettings,
 )
 from pyhf_endpoint.functions.visible import names
+from pyhf_endpoint.functions.wire import Function, RemoteError
 
 __all__ = [
     "ENGINES",
@@ -40,10 +41,12 @@ __all__ = [
     "Device",
     "Devices",
     "FitSettings",
+    "Function",
     "HypotestSettings",
     "Job",
     "Parsl",
     "RankingSettings",
+    "RemoteError",
     "ScanSettings",
     "Settings",
     "SignificanceSettings",
