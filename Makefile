@@ -59,6 +59,10 @@ format: install ## Put the code into its standard form
 readme: install ## Write the README's table of sites again
 	$(BIN)/python -m pyhf_endpoint.profiles.overview README.md
 
+.PHONY: schema
+schema: install ## Write the profiles' JSON schema and the table of their fields again
+	$(BIN)/python -m pyhf_endpoint.profiles.handbook site_profiles
+
 .PHONY: lock
 lock: install ## Resolve the lock again, keeping its versions where they still fit
 	$(UV_COMPILE) --extra dev pyproject.toml -o $(LOCK)
