@@ -22,9 +22,7 @@ def explain_site(profile: "SiteProfile", variant: str | None) -> None:
     from pyhf_endpoint import profiles
 
     use = profiles.resolve(profile, variant)
-    click.echo(
-        f"\nSettings of variant `{use.variant}`: default < profile < variant < option, and `node` follows from the hardware"
-    )
+    click.echo(f"\nSettings of variant `{use.variant}`: default < profile < variant < option; `node` follows from the hardware")
     _print_table([(name, _shown(setting.value), setting.origin) for name, setting in use.settings.items()])
     click.echo("\nFacts, and what they rest on: keys of the profile's sources, or reasons")
     _print_table(_facts(profile))

@@ -44,7 +44,8 @@ def _lines(use: Resolved, environment: Environment, workers: int | None, cores: 
         yield _export(proxies)
     if environment.kind == "venv":
         # A job without it ends here, instead of starting whatever the node has of the name.
-        yield f'source "{re.sub("^~", "$HOME", environment.place)}/bin/activate" || exit 3'
+        # Unquoted, so that ~ is the home of the account even where HOME is not set, as in jobs of HTCondor.
+        yield f"source {environment.place}/bin/activate || exit 3"
     if _hands_on_cores(use):
         # srun no longer takes over sbatch's --cpus-per-task, and would give all workers one core.
         yield 'export SRUN_CPUS_PER_TASK="${SLURM_CPUS_PER_TASK:-$SLURM_CPUS_ON_NODE}"'
