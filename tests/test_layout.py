@@ -20,7 +20,8 @@ ALLOWED = {
     "results": {"errors"},
     "cobalt": {"errors", "process"},
     "doctor": {"errors", "process", "profiles"},
-    "transport": {"errors", "functions", "profiles"},
+    "endpoint": {"cobalt", "errors", "profiles"},
+    "transport": {"cobalt", "endpoint", "errors", "functions", "profiles"},
     "plan": {"errors", "functions", "inputs", "results"},
     "dispatch": {"errors", "functions", "plan", "transport"},
     "verdicts": {"functions"},
@@ -35,6 +36,7 @@ ALLOWED = {
         "check",
         "client",
         "doctor",
+        "endpoint",
         "errors",
         "example",
         "functions",
@@ -62,6 +64,8 @@ CONFINED = {
     "globus_compute_endpoint": {"cobalt/", "endpoint/", "transport/"},
     "parsl": {"cobalt/", "endpoint/", "transport/"},
     "subprocess": {"process.py", "transport/guard.py"},  # the guard is a program of its own, without this package
+    "jinja2": set(),
+    "kubernetes": set(),
     "jax": {"functions/compute.py"},
     "cupy": {"functions/compute.py"},
 }

@@ -25,6 +25,7 @@ _COMMANDS = {
     "results": "results",
     "plot": "plot",
     "sites": "sites",
+    "render": "render",
     "doctor": "doctor",
     "probe": "probe",
     "example": "files",
