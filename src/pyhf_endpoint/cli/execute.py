@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pyhf_endpoint.cli.progress import Tally
     from pyhf_endpoint.client import Run
     from pyhf_endpoint.results import Kind, Result
-    from pyhf_endpoint.transport import SiteStatus, Via
+    from pyhf_endpoint.transport import SiteStatus
 
 __all__ = ["Request", "execute"]
 
@@ -25,10 +25,8 @@ class Request:
     workspace: Path
     patchset: Path | None
     site: str
-    via: "Via | None"
     output: Path
     patches: tuple[str, ...]
-    workers: int | None
     measurement: str | None
     region: str | None
     resume: bool
@@ -38,6 +36,8 @@ class Request:
     normsys: str
     histosys: str
     seed: int
+    where: Mapping[str, Any]
+    """What `Client` takes besides the site's name."""
 
 
 def execute(kind: "Kind", request: Request, settings: Mapping[str, Any]) -> int:
@@ -52,7 +52,7 @@ def execute(kind: "Kind", request: Request, settings: Mapping[str, Any]) -> int:
 
     if request.resume and request.overwrite:
         raise UsageError("--resume continues the results file and --overwrite replaces it; give one of them")
-    with Client(request.site, via=request.via, workers=request.workers) as client:
+    with Client(request.site, **request.where) as client:
         if not request.dry_run:
             client.warm_up(settings.get("engine", "batched"))
         run = client.run(
@@ -73,7 +73,7 @@ def execute(kind: "Kind", request: Request, settings: Mapping[str, Any]) -> int:
             },
         )
         if request.dry_run:
-            click.echo(_describe(run, request.site, client.transport.slots))
+            click.echo(_describe(run, client.site, client.transport.slots))
             return 0
         return _compute(run, client.transport.status, quiet=request.quiet)
 

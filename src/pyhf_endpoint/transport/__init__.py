@@ -1,11 +1,12 @@
 """How chunks of work reach a site: each transport hands out a `concurrent.futures.Executor`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from pyhf_endpoint.errors import UsageError
 from pyhf_endpoint.profiles import SiteProfile
+from pyhf_endpoint.transport.choice import Choice, scheduler_configuration
 from pyhf_endpoint.transport.faults import NodeLostError, WorkerLostError
 from pyhf_endpoint.transport.local import LocalTransport
 from pyhf_endpoint.transport.scheduler import SchedulerTransport
@@ -13,6 +14,7 @@ from pyhf_endpoint.transport.status import SiteStatus
 
 __all__ = [
     "VIAS",
+    "Choice",
     "LocalTransport",
     "NodeLostError",
     "SchedulerTransport",
@@ -64,7 +66,7 @@ def connect(
     *,
     via: Via | None = None,
     workers: int | None = None,
-    options: Mapping[str, Any] | None = None,
+    choice: Choice | None = None,
 ) -> Transport:
     """Return the transport to a site.
 
@@ -72,7 +74,7 @@ def connect(
         profile: The site.
         via: `local` for processes on this machine, `scheduler` for the site's batch system; None takes what the site has.
         workers: Worker processes of `local`; None takes what the machine offers.
-        options: What the user chooses of the site's configuration, for `scheduler`.
+        choice: What the user chooses of the site, for `scheduler`.
 
     Raises:
         UsageError: The number of workers is not positive, or the site cannot be reached that way.
@@ -81,24 +83,15 @@ def connect(
     if workers is not None and workers < 1:
         raise UsageError(f"cannot work with {workers} workers; give at least 1")
     if (via or _natural_way(profile)) == "local":
+        if choice:
+            raise UsageError(
+                "--account, --queue, --variant, --env and --option are for a scheduler; leave them out, or name a site"
+            )
         return LocalTransport(workers)
     if workers is not None:
         raise UsageError("the number of workers is for --via local; a scheduler's blocks have as many as the site's profile says")
-    config_text, environment = scheduler_configuration(profile, options or {})
+    config_text, environment = scheduler_configuration(profile, choice or Choice())
     return SchedulerTransport(config_text, environment, site=profile.name)
-
-
-def scheduler_configuration(profile: SiteProfile, options: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:  # noqa: ARG001
-    """Return what a site's blocks are started with: the rendered user endpoint configuration, and the environment.
-
-    Args:
-        profile: The site.
-        options: What the user chooses.
-
-    Raises:
-        UsageError: The site has no scheduler.
-    """
-    raise UsageError(f"the site `{profile.name}` has no scheduler; leave out --via scheduler, or name another site")
 
 
 def _natural_way(profile: SiteProfile) -> Via:
