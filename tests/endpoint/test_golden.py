@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pyhf_endpoint.endpoint import SCHEMA, TEMPLATE
-from tests.endpoint.capture import submission, with_addresses
+from tests.endpoint.capture import submission
 from tests.endpoint.golden import GOLDEN, SITES, USER_CONFIG, bundle_of, files_of, use_of
 
 HANDED_OVER = {"submit.sh", "submit.txt", "pod.json"}
@@ -57,7 +57,6 @@ def test_globus_computes_own_program_renders_the_same(site: str, tmp_path: Path)
     ("site", "variant"), [(site, variant) for site in SITES for variant in list(use_of(site).profile.variants)[1:]]
 )
 def test_the_other_variants_load_too(site: str, variant: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with_addresses(monkeypatch)
     use = use_of(site, variant)
     text = files_of(bundle_of(use))[USER_CONFIG]
     handed_over = submission(text, tmp_path, monkeypatch)
