@@ -163,6 +163,14 @@ def test_all_faults_of_the_settings_are_shown_together() -> None:
     assert all(f"\n  {name}: " in message for name in ("walltime", "nodes_per_block", "workers_per_node"))
 
 
+def test_memory_is_not_asked_for_where_it_cannot_be() -> None:
+    assert engine(use(memory_gb=100))["provider"]["mem_per_node"] == 100
+    pbs = {"scheduler.kind": "pbspro", "nodes.gpu.accelerators": None, "launcher": {"kind": "simple"}}
+    assert engine(use(pbs, memory_gb=100))["provider"]["select_options"] == "mem=100gb"
+    with pytest.raises(UsageError, match="memory_gb: 100, but a job of torque does not ask for memory"):
+        bundle(use(pbs | {"scheduler.kind": "torque"}, memory_gb=100))
+
+
 def test_unknown_cores_are_asked_for_by_the_option_that_supplies_them() -> None:
     nodes = {"nodes.gpu": {"cores": "unknown"}, "run.workers_per_node": 4}
     pbs = use({**nodes, "scheduler.kind": "pbspro", "launcher": {"kind": "simple"}})
