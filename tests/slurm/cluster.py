@@ -23,8 +23,8 @@ NODES = ("node1", "node2")
 GPUS = 2
 CPUS = 4
 MEMORY_MB = 2000
-# Below the range that the kernel gives to outgoing connections, away from PBS's.
-PORT = 26120
+# Below the range that the kernel gives to outgoing connections, away from PBS's; another cluster may run on this machine.
+_PORTS = range(26120, 29000, 10)
 #: Slurm's own: seconds until a node whose daemon is silent is down, and its jobs are dead.
 NODE_TIMEOUT_S = 10
 
@@ -65,6 +65,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._port = _free_ports(1 + len(NODES))
         self._daemons: dict[str, psutil.Process] = {}
 
     @property
@@ -173,14 +174,14 @@ class Cluster:
         host = socket.gethostname().split(".")[0]
         devices = self._devices()
         nodes = "\n".join(
-            f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={PORT + 1 + i} CPUs={CPUS} RealMemory={MEMORY_MB}"
+            f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={self._port + 1 + i} CPUs={CPUS} RealMemory={MEMORY_MB}"
             f" Gres=gpu:{GPUS} State=UNKNOWN"
             for i, node in enumerate(NODES)
         )
         (self.folder / "slurm.conf").write_text(
             f"""ClusterName=tests
 SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort={PORT}
+SlurmctldPort={self._port}
 SlurmUser={user()}
 SlurmdUser={user()}
 AuthType=auth/munge
@@ -228,6 +229,16 @@ PartitionName=cpu Nodes={",".join(NODES)} MaxTime=60 DefaultTime=10 State=UP Def
             except OSError:
                 devices.append(spare)
         return devices
+
+
+def _free_ports(count: int) -> int:
+    """The first of several ports in a row on which nobody listens."""
+    for first in _PORTS:
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for port in range(first, first + count):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+            return first
+    raise UnavailableError(f"all ports from {_PORTS.start} to {_PORTS.stop} are taken")
 
 
 def user() -> str:

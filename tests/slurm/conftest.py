@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 import pyhf_endpoint
-from pyhf_endpoint import transport
 from pyhf_endpoint.client import Client
+from pyhf_endpoint.transport import Choice
 from tests.slurm.cluster import CPUS, GPUS, Cluster, UnavailableError, install
 
 #: How many tests a run of the whole suite must carry out; the one on published data comes on top where that is there.
-MUST_RUN = 14
+MUST_RUN = 17
 _started = time.monotonic()
 
 
@@ -59,22 +59,67 @@ def cluster() -> Iterator[Cluster]:
 
 @dataclass(frozen=True)
 class Shape:
-    """What differs between the configurations of the tests."""
+    """What differs between the uses of the site in the tests."""
 
     partition: str = "gpu"
     nodes: int = 2
     blocks: int = 1
     gpus: int = GPUS
-    worker_init: str = ""
+    worker_init: str = "true"
+
+
+_PROFILE = """\
+name: lab
+facility: the tests
+description: Two nodes on one machine, with fake accelerators
+status: active
+sources: {{tests: {{title: the configuration of this cluster, date: 2026-11-24}}}}
+sourced: {{tests: [architecture, scheduler, nodes, network, launcher, environment, container]}}
+architecture: {{login: x86_64, compute: x86_64}}
+scheduler:
+  kind: slurm
+  account: {{required: true}}
+  queues:
+    gpu: {{node: gpu, max_nodes: 2, max_walltime: "01:00:00"}}
+    cpu: {{node: cpu, max_nodes: 2, max_walltime: "01:00:00"}}
+    nope: {{node: cpu, max_nodes: 2, max_walltime: "01:00:00"}}
+nodes:
+  cpu: {{cores: {cpus}}}
+  gpu:
+    cores: {cpus}
+    accelerators:
+      vendor: nvidia
+      model: fake
+      count: {gpus}
+      memory_gb: 40
+      request: {{how: gres, text: "gpu:{{count}}"}}
+      visibility: CUDA_VISIBLE_DEVICES
+network: {{address: loopback}}
+launcher: {{kind: srun}}
+environment:
+  - export PYTHONPATH={source}
+  - {worker_init!r}
+container: {{runtime: none}}
+run:
+  exclusive: false
+  workers_per_node: 2
+  walltime: "00:20:00"
+  # Faults are noticed within seconds, where a site would allow minutes.
+  heartbeat_period_s: 2
+  heartbeat_threshold_s: 10
+variants:
+  gpu: {{description: Both accelerators of a node, queue: gpu}}
+  cpu: {{description: No accelerator, queue: cpu}}
+"""
 
 
 @dataclass(frozen=True)
 class Site:
-    """A site whose scheduler is the cluster.
+    """A site whose scheduler is the cluster: a profile, and how the tests use it.
 
     Attributes:
         cluster: The cluster.
-        folder: Where the run folders go.
+        folder: Where the profile and the run folders go.
         shape: What its blocks look like.
     """
 
@@ -82,57 +127,40 @@ class Site:
     folder: Path
     shape: Shape = field(default_factory=Shape)
 
-    def configuration(self) -> tuple[str, Mapping[str, str]]:
-        """The user endpoint configuration, as it comes out of the site's template, and the environment."""
+    @property
+    def profile(self) -> Path:
+        """The file of the site's profile."""
+        path = self.folder / "lab.yaml"
         source = Path(pyhf_endpoint.__file__).parents[1]
-        options = "\\n".join(["#SBATCH --no-requeue", *([f"#SBATCH --gres=gpu:{self.shape.gpus}"] if self.shape.gpus else [])])
-        init = "; ".join(
-            filter(None, [f"export PYTHONPATH={source} OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1", self.shape.worker_init])
-        )
-        text = f"""
-engine:
-  type: GlobusComputeEngine
-  address: 127.0.0.1
-  max_workers_per_node: 2
-  available_accelerators: {self.shape.gpus}
-  heartbeat_period: 2
-  heartbeat_threshold: 10
-  max_retries_on_system_failure: 1
-  allowed_serializers:
-    - globus_compute_sdk.serialize.PureSourceTextInspect
-    - globus_compute_sdk.serialize.JSONData
-  job_status_kwargs: {{max_idletime: 120, strategy_period: 0.5}}
-  provider:
-    type: SlurmProvider
-    launcher: {{type: SrunLauncher}}
-    partition: {self.shape.partition}
-    nodes_per_block: {self.shape.nodes}
-    cores_per_node: {CPUS}
-    init_blocks: 1
-    min_blocks: 0
-    max_blocks: {self.shape.blocks}
-    walltime: "00:20:00"
-    exclusive: false
-    scheduler_options: "{options}"
-    worker_init: "{init}"
-"""
-        return text, self.cluster.environment | {"XDG_STATE_HOME": str(self.folder)}
+        path.write_text(_PROFILE.format(cpus=CPUS, gpus=GPUS, source=source, worker_init=self.shape.worker_init))
+        return path
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is chosen of the site."""
+        return {
+            "account": "tests",
+            "queue": self.shape.partition,
+            "nodes_per_block": self.shape.nodes,
+            "max_blocks": self.shape.blocks,
+        }
+
+    @property
+    def variant(self) -> str:
+        """The variant of the profile."""
+        return "gpu" if self.shape.gpus else "cpu"
 
     def client(self) -> Client:
         """A client of the site."""
-        return Client("local", via="scheduler")
+        return Client("lab", via="scheduler", profile=self.profile, choice=Choice(self.variant, self.settings))
 
     def command(self, *arguments: object) -> list[str]:
         """The command line that runs `pyhf-endpoint` at the site."""
-        text, environment = self.configuration()
-        script = (
-            "import sys\n"
-            "from pyhf_endpoint import transport\n"
-            "from pyhf_endpoint.cli import main\n"
-            f"transport.scheduler_configuration = lambda profile, options: ({text!r}, {dict(environment)!r})\n"
-            "sys.exit(main())\n"
-        )
-        return [sys.executable, "-c", script, *map(str, arguments), "--via", "scheduler"]
+        settings = [f"--option={name}={value}" for name, value in self.settings.items() if name not in ("account", "queue")]
+        return [
+            *(sys.executable, "-m", "pyhf_endpoint", *map(str, arguments), "--via", "scheduler", "--profile", str(self.profile)),
+            *("--account", "tests", "--queue", self.shape.partition, "--variant", self.variant, *settings),
+        ]
 
     @property
     def runs(self) -> list[Path]:
@@ -150,7 +178,9 @@ def site(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
     def make(**shape: Any) -> Site:
         made = Site(cluster, tmp_path / "state", Shape(**shape))
-        monkeypatch.setattr(transport, "scheduler_configuration", lambda profile, options: made.configuration())
+        made.folder.mkdir(exist_ok=True)
+        for name, value in {**cluster.environment, "XDG_STATE_HOME": str(made.folder)}.items():
+            monkeypatch.setenv(name, value)
         return made
 
     yield make

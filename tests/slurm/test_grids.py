@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from pyhf_endpoint import example
 from pyhf_endpoint.client import Client
 from pyhf_endpoint.results import HypotestResult
+from tests.slurm.cluster import CPUS
 from tests.slurm.conftest import Site
 
 pytestmark = pytest.mark.slurm
@@ -91,7 +94,7 @@ def test_each_worker_of_a_node_has_a_device_of_its_own(site: Make, tmp_path: Pat
         ("node2", "0"),
         ("node2", "1"),
     ]
-    assert {one["OMP_NUM_THREADS"] for one in found} == {"1"}
+    assert {one["OMP_NUM_THREADS"] for one in found} == {str(CPUS // 2)}
     assert all(Path(one["cwd"]).is_relative_to(there.runs[0]) for one in found)
 
 
@@ -106,3 +109,31 @@ def test_nothing_is_left_in_the_working_directory_or_on_the_outputs(
         assert len(client.hypotest(*files).to_list()) == 4
     assert list(here.iterdir()) == []
     assert capfd.readouterr() == ("", "")
+
+
+def test_probe_finds_fake_devices_pinned_and_nothing_computed_on_them(site: Make) -> None:
+    done = subprocess.run(site().command("probe", "lab", "--wait", 120), capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert "pinning: passed (4 workers on 2 nodes" in done.stdout, done.stdout
+    assert "compute device: failed" in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_node_without_accelerators_passes_both_verdicts(site: Make) -> None:
+    done = subprocess.run(site(partition="cpu", gpus=0).command("probe", "lab", "--wait", 120), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "pinning: passed" in done.stdout
+    assert "compute device: not applicable" in done.stdout
+
+
+def test_doctor_has_slurm_itself_judge_account_queue_and_limits(site: Make, tmp_path: Path) -> None:
+    profile = site().profile
+    command = [sys.executable, "-m", "pyhf_endpoint", "doctor", "lab", "--no-service", "--run-directory", str(tmp_path)]
+    command += ["--profile", str(profile), "--account", "tests", "--json"]
+    found = {finding["check"]: finding for finding in json.loads(subprocess.run(command, capture_output=True).stdout)}
+    assert found["commands"]["severity"] == found["queue"]["severity"] == "ok", found
+    assert found["queue"]["message"].startswith("Slurm would accept: Job ")
+    refused = json.loads(subprocess.run([*command, "--queue", "nope"], capture_output=True).stdout)
+    (message,) = (finding["message"] for finding in refused if finding["check"] == "queue")
+    assert message.startswith("Slurm would refuse a job: ")
+    assert "invalid partition specified: nope" in message

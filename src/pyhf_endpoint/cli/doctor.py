@@ -16,6 +16,7 @@ _CODES = {"ok": 0, "skipped": 0, "warning": 0, "error": 1}
 @click.option("--account", help="Account to charge.")
 @click.option("--queue", help="Queue to use.")
 @click.option("--env", "environment", metavar="venv:PATH|image:URI", help="What the workers run in; by default this environment.")
+@click.option("--profile", type=click.Path(path_type=Path), metavar="FILE", help="The site's profile, by file.")
 @click.option("--run-directory", type=click.Path(path_type=Path), default="~/.globus_compute", show_default=True)
 @click.option("--no-service", is_flag=True, help="Leave out the checks that only Globus Compute needs.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
@@ -25,6 +26,7 @@ def doctor(
     account: str | None,
     queue: str | None,
     environment: str | None,
+    profile: Path | None,
     run_directory: Path,
     *,
     no_service: bool,
@@ -38,7 +40,8 @@ def doctor(
     from pyhf_endpoint.doctor import Host, Patient, examine, worst
     from pyhf_endpoint.transport.service import addresses
 
-    use = profiles.resolve(profiles.find(site).profile, variant, {"account": account, "queue": queue})
+    found = profiles.read(profile) if profile else profiles.find(site)
+    use = profiles.resolve(found.profile, variant, {"account": account, "queue": queue})
     folder, image = _environment(environment)
     hosts = () if no_service else tuple(Host(a.purpose, a.name, a.port, a.secure) for a in addresses())
     findings = []
