@@ -24,7 +24,7 @@ __all__ = ["Engine", "Sendable"]
 
 _WATCH_S = 1.0
 _START_POLL_S = 0.05
-_SHUTDOWN_S = 30.0
+_ABANDON_S = 5.0
 _OUTPUT = "interchange.out"
 _RESULT = "globus_compute_sdk.serialize.JSONData"
 _LOGGERS = ("parsl", "globus_compute_endpoint", "globus_compute_sdk")
@@ -60,6 +60,7 @@ class Engine(Executor):
     def __init__(self, configuration: EngineConfiguration, environment: Mapping[str, str], run: Path) -> None:
         self._run = run
         self._fault: TransportError | None = None
+        self._abandoned = False
         self._running: set[Future[bytes]] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -74,7 +75,8 @@ class Engine(Executor):
         except BaseException:
             self._exit.close()
             raise
-        threading.Thread(target=self._watch, name="pyhf-endpoint watch", daemon=True).start()
+        for target in (self._watch, self._observe):  # the second may wait for an interchange that has ended
+            threading.Thread(target=target, name=f"pyhf-endpoint {target.__name__}", daemon=True).start()
 
     def _start(self, configuration: EngineConfiguration) -> None:
         executor, provider = self._engine.executor, self._engine.executor.provider
@@ -184,26 +186,46 @@ class Engine(Executor):
         path = self._run / _OUTPUT
         return TransportError(f"the engine's interchange has ended; its output, {path}:\n{tail(path) or '  (empty)'}")
 
+    def _without_interchange(self) -> None:
+        with self._lock:
+            known, self._abandoned = self._abandoned, True
+        if not known:
+            fault = self._interchange_fault()
+            self._fail(fault)
+            # Without this Parsl would submit blocks that nothing can talk to.
+            self._engine.executor.set_bad_state_and_fail_all(fault)
+
     def _watch(self) -> None:
         executor = self._engine.executor
         while not self._stop.wait(_WATCH_S):
             if self._interchange_ended():
-                self._fail(self._interchange_fault())
+                self._without_interchange()
                 return
             if executor.bad_state_is_set:
                 self._fail(TransportError(f"the engine has given up: {executor.executor_exception}; logs are in {self._run}"))
                 return
+
+    def _observe(self) -> None:
+        while not self._stop.wait(_WATCH_S) and self._fault is None:
             self._status = self._blocks.status()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Cancel all blocks and end the engine; what still runs is lost."""
         self._stop.set()
         self._fail(TransportError("the engine was shut down"))
-        if not self._interchange_ended():
-            # In a thread, which Ctrl-C does not reach: a shutdown that is interrupted would leave jobs behind.
-            ending = threading.Thread(target=self._engine.shutdown)
-            ending.start()
-            ending.join(_SHUTDOWN_S)
+        # In a thread, which Ctrl-C does not reach: a shutdown that is interrupted would leave jobs behind.
+        ending = threading.Thread(target=self._end)
+        ending.start()
+        ending.join()
+
+    def _end(self) -> None:
+        ended = self._interchange_ended()
+        if ended:
+            self._without_interchange()
+        # Without an interchange Parsl's threads may wait for its answers for ever, though not in the midst of a submission.
+        ending = threading.Thread(target=self._engine.shutdown, daemon=ended)
+        ending.start()
+        ending.join(_ABANDON_S if ended else None)
         self._cancel_rest()
         self._exit.close()
 
