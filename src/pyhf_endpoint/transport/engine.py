@@ -64,6 +64,7 @@ class Engine(Executor):
         self._running: set[Future[bytes]] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._asking: threading.Thread | None = None
         self._status = SiteStatus()
         self._exit = ExitStack()
         self._exit.enter_context(_environment(environment))
@@ -75,21 +76,22 @@ class Engine(Executor):
         except BaseException:
             self._exit.close()
             raise
-        for target in (self._watch, self._observe):  # the second may wait for an interchange that has ended
-            threading.Thread(target=target, name=f"pyhf-endpoint {target.__name__}", daemon=True).start()
+        # Two, as the second may wait for an interchange that has ended.
+        threading.Thread(target=self._watch, name="pyhf-endpoint watch", daemon=True).start()
+        self._observer = threading.Thread(target=self._observe, name="pyhf-endpoint observe", daemon=True)
+        self._observer.start()
 
     def _start(self, configuration: EngineConfiguration) -> None:
         executor, provider = self._engine.executor, self._engine.executor.provider
         jobs = self._run / "jobs"
         tune(provider, jobs)
         executor.block_error_handler = self._blocks
-        # Parsl asks for the first blocks a strategy period after the start; we do so at once, and it must not do so again.
-        first, provider.init_blocks = max(1, provider.init_blocks), 0
+        # Parsl would ask for the first blocks a strategy period after the start, work or no work; `submit` does so instead.
+        self._first_blocks, provider.init_blocks = max(1, provider.init_blocks), 0
         interchange = [sys.executable, "-m", "parsl.executors.high_throughput.interchange"]
         guarded = [sys.executable, "-IS", guard.__file__, str(self._run / _OUTPUT), str(jobs), configuration.cancel_program]
         executor.interchange_launch_cmd = guarded + interchange
         self._start_interchange()
-        self._engine.scale_out(first)
 
     def _start_interchange(self) -> None:
         """Parsl waits two minutes for an interchange that has ended at once, for lack of an address, say."""
@@ -135,6 +137,7 @@ class Engine(Executor):
             TransportError: The engine has given up.
         """
         (payload,) = arguments
+        self._ask_for_blocks()
         future: Future[bytes] = Future()
         with self._lock:
             if self._fault is not None:
@@ -142,6 +145,16 @@ class Engine(Executor):
             self._running.add(future)
         self._submit(function, wire.encode(payload), future)
         return future
+
+    def _ask_for_blocks(self) -> None:
+        """Ask for the first blocks, before Parsl sees any work and would do so, too.
+
+        In a thread, which Ctrl-C does not reach: of a submission that is interrupted nobody learns the job's id.
+        """
+        if self._asking is None:
+            self._asking = threading.Thread(target=self._engine.scale_out, args=(self._first_blocks,))
+            self._asking.start()
+        self._asking.join()
 
     def _submit(self, function: Sendable, text: str, future: Future[bytes]) -> None:
         from globus_compute_common import messagepack
@@ -219,11 +232,16 @@ class Engine(Executor):
         ending.join()
 
     def _end(self) -> None:
+        if self._asking is not None:
+            self._asking.join()
         ended = self._interchange_ended()
         if ended:
             self._without_interchange()
-        # Without an interchange Parsl's threads may wait for its answers for ever, though not in the midst of a submission.
-        ending = threading.Thread(target=self._engine.shutdown, daemon=ended)
+        self._observer.join(_ABANDON_S)
+        # Without an interchange Parsl's threads may wait for its answers for ever, though not in the midst of a submission; and
+        # it must not close a connection on which another thread waits.
+        end = self._engine.job_status_poller.close if self._observer.is_alive() else self._engine.shutdown
+        ending = threading.Thread(target=end, daemon=ended)
         ending.start()
         ending.join(_ABANDON_S if ended else None)
         self._cancel_rest()
