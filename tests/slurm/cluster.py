@@ -23,8 +23,8 @@ NODES = ("node1", "node2")
 GPUS = 2
 CPUS = 4
 MEMORY_MB = 2000
-# Below the range that the kernel gives to outgoing connections, away from PBS's; another cluster may run on this machine.
-_PORTS = range(26120, 29000, 10)
+# Below the range that the kernel gives to outgoing connections, away from PBS's.
+PORTS = range(26120, 29000, 1 + len(NODES))
 #: Slurm's own: seconds until a node whose daemon is silent is down, and its jobs are dead.
 NODE_TIMEOUT_S = 10
 
@@ -65,7 +65,6 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._port = _free_ports(1 + len(NODES))
         self._daemons: dict[str, psutil.Process] = {}
 
     @property
@@ -109,7 +108,7 @@ class Cluster:
             deadline = time.monotonic() + 10
             while self.jobs() and time.monotonic() < deadline:
                 time.sleep(0.1)
-        left = [*reversed(self._daemons.values()), *self._strays()]
+        left = [*reversed(self._daemons.values()), *self.processes(), *self._step_daemons()]
         for process in left:
             _signal(process, kill=False)
         _, alive = psutil.wait_procs(left, timeout=10)
@@ -137,10 +136,6 @@ class Cluster:
         done = subprocess.run(command, env=os.environ | self.environment, capture_output=True, text=True, timeout=30)
         return done.stdout.strip() if done.returncode == 0 else ""
 
-    def step_processes(self) -> list[psutil.Process]:
-        """The processes that hold the steps of jobs."""
-        return [process for process in self._strays() if process.name() == "slurmstepd"]
-
     def _daemon(self, program: str, *arguments: str, label: str = "") -> None:
         path = find(program)
         assert path is not None
@@ -157,14 +152,25 @@ class Cluster:
                 start_new_session=True,
             )
 
-    def _strays(self) -> list[psutil.Process]:
-        """Processes of this cluster's jobs: Slurm's own work in our folder, the others know it from their environment."""
+    def processes(self, node: str | None = None) -> list[psutil.Process]:
+        """The processes of this cluster's jobs, on one node or all; each knows them from its environment."""
         found = []
         for process in psutil.process_iter():
             try:
                 variables = process.environ()
-                ours = variables.get("SLURM_CONF") == self.environment["SLURM_CONF"] and "SLURM_JOB_ID" in variables
-                if ours or (process.name() == "slurmstepd" and Path(process.cwd()).is_relative_to(self.folder)):
+            except (psutil.Error, OSError):
+                continue
+            ours = variables.get("SLURM_CONF") == self.environment["SLURM_CONF"] and "SLURM_JOB_ID" in variables
+            if ours and node in (None, variables.get("SLURMD_NODENAME")):
+                found.append(process)
+        return found
+
+    def _step_daemons(self) -> list[psutil.Process]:
+        """What holds the steps of jobs, and survives the node's daemon; it works in our folder."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.name() == "slurmstepd" and Path(process.cwd()).is_relative_to(self.folder):
                     found.append(process)
             except (psutil.Error, OSError):
                 continue
@@ -173,15 +179,16 @@ class Cluster:
     def _configure(self) -> None:
         host = socket.gethostname().split(".")[0]
         devices = self._devices()
+        port = next(port for port in PORTS if all(map(_free, range(port, port + PORTS.step))))
         nodes = "\n".join(
-            f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={self._port + 1 + i} CPUs={CPUS} RealMemory={MEMORY_MB}"
+            f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port + 1 + i} CPUs={CPUS} RealMemory={MEMORY_MB}"
             f" Gres=gpu:{GPUS} State=UNKNOWN"
             for i, node in enumerate(NODES)
         )
         (self.folder / "slurm.conf").write_text(
             f"""ClusterName=tests
 SlurmctldHost={host}(127.0.0.1)
-SlurmctldPort={self._port}
+SlurmctldPort={port}
 SlurmUser={user()}
 SlurmdUser={user()}
 AuthType=auth/munge
@@ -231,14 +238,9 @@ PartitionName=cpu Nodes={",".join(NODES)} MaxTime=60 DefaultTime=10 State=UP Def
         return devices
 
 
-def _free_ports(count: int) -> int:
-    """The first of several ports in a row on which nobody listens."""
-    for first in _PORTS:
-        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
-            for port in range(first, first + count):
-                stack.enter_context(socket.create_server(("127.0.0.1", port)))
-            return first
-    raise UnavailableError(f"all ports from {_PORTS.start} to {_PORTS.stop} are taken")
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def user() -> str:

@@ -103,6 +103,7 @@ container: {{runtime: none}}
 run:
   exclusive: false
   workers_per_node: 2
+  cores_per_node: 2
   walltime: "00:20:00"
   # Faults are noticed within seconds, where a site would allow minutes.
   heartbeat_period_s: 2

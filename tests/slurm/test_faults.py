@@ -59,25 +59,12 @@ def run_with_fault(there: Site, folder: Path, fault: Callable[[], None], signals
     return grid
 
 
-def workers(cluster_node: str | None = None) -> list[psutil.Process]:
-    """The processes of jobs, of one node or all."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            environment = process.environ()
-            if "SLURM_JOB_ID" in environment and cluster_node in (None, environment.get("SLURMD_NODENAME")):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
 def test_a_block_cancelled_in_mid_grid_costs_no_hypothesis(site: Make, tmp_path: Path) -> None:
     there = site()
     victims: list[psutil.Process] = []
 
     def cancel() -> None:
-        victims.extend(workers())
+        victims.extend(there.cluster.processes())
         (job,) = there.submitted()
         there.cluster.run("scancel", job)
 
@@ -98,7 +85,9 @@ def restored(site: Make) -> Iterator[Make]:
     cluster = made[0].cluster
     for node in NODES:
         if not cluster.node_daemon(node).is_running():
+            cluster.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=killed")  # ends what it thinks runs there
             cluster.start_node(node)
+            cluster.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
     wait_for(lambda: set(cluster.node_states().values()) == {"idle"}, 60, f"nodes are {cluster.node_states()}")
 
 
@@ -128,8 +117,8 @@ def test_a_node_that_crashes_in_mid_grid_costs_no_hypothesis(restored: Make, tmp
     victims: list[psutil.Process] = []
 
     def crash() -> None:
-        wait_for(lambda: workers("node1"), 60, "no block started on node1")
-        victims.extend([there.cluster.node_daemon("node1"), *workers("node1")])
+        wait_for(lambda: there.cluster.processes("node1"), 60, "no block started on node1")
+        victims.extend([there.cluster.node_daemon("node1"), *there.cluster.processes("node1")])
         for victim in victims:
             victim.kill()
 
@@ -195,7 +184,7 @@ def test_an_interrupt_releases_the_blocks_and_a_resumed_run_computes_the_rest(
     there = site(partition="cpu", gpus=0)
     files, output = small.write(tmp_path, SIGNALS), tmp_path / "results.jsonl"
     with running(there, output, files) as client:
-        victims = workers()
+        victims = there.cluster.processes()
         assert victims
         os.killpg(client.pid, how)
         _, said = client.communicate(timeout=60)
@@ -204,7 +193,7 @@ def test_an_interrupt_releases_the_blocks_and_a_resumed_run_computes_the_rest(
     assert "Traceback" not in said
     there.cluster.wait_until_empty()
     psutil.wait_procs(victims, timeout=30)
-    assert not workers()
+    assert not there.cluster.processes()
     assert 20 <= recorded(output) < SIGNALS
     if how == signal.SIGINT:
         subprocess.run([*there.command("hypotest", *files, "--engine", "pyhf", "-o", output, "--resume", "--quiet")], check=True)
@@ -224,14 +213,18 @@ def test_a_client_that_is_killed_leaves_no_block_behind(site: Make, tmp_path: Pa
 
 def test_an_engine_whose_interchange_dies_says_so_and_leaves_no_block_behind(site: Make, tmp_path: Path) -> None:
     there = site(partition="cpu", gpus=0)
+    victims: list[psutil.Process] = []
 
     def kill() -> None:
         for child in psutil.Process().children(recursive=True):
-            if "parsl.executors.high_throughput.interchange" in child.cmdline()[-1:]:
+            if child.cmdline()[:1] == ["parsl: HTEX interchange"]:
+                victims.append(child)
                 child.kill()
 
     with pytest.raises(TransportError, match="the engine's interchange has ended"):
         run_with_fault(there, tmp_path, kill)
+    there.cluster.wait_until_empty()
+    assert len(victims) == len(there.submitted()) == 1
 
 
 def test_workers_that_do_not_start_show_why_and_are_not_asked_for_again_and_again(site: Make, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from pyhf_endpoint import profiles
 from pyhf_endpoint.dispatch import run_chunks
-from pyhf_endpoint.errors import InputError, TransportError, UsageError
+from pyhf_endpoint.errors import InputError, MissingExtraError, TransportError, UsageError
 from pyhf_endpoint.functions import Function, HypotestSettings
 from pyhf_endpoint.inputs import load
 from pyhf_endpoint.plan import make_plan
@@ -101,6 +101,14 @@ def test_an_interchange_that_cannot_start_says_so_at_once(environment: dict[str,
 def test_a_configuration_that_the_engine_refuses(environment: dict[str, str]) -> None:
     transport = SchedulerTransport(LOCAL.replace("heartbeat_period", "heart_rate"), environment)
     with pytest.raises(InputError, match=r"the endpoint configuration cannot be loaded: .*heart_rate"):
+        transport.executor()
+    transport.close()
+
+
+def test_without_the_extra(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "globus_compute_endpoint.endpoint.config.utils", None)
+    transport = SchedulerTransport(LOCAL, environment)
+    with pytest.raises(MissingExtraError, match=r"the transport `scheduler` needs the extra `endpoint`"):
         transport.executor()
     transport.close()
 

@@ -10,10 +10,13 @@ from pyhf_endpoint.transport.configuration import EngineConfiguration
 from pyhf_endpoint.transport.runs import tail
 from pyhf_endpoint.transport.status import SiteStatus
 
-__all__ = ["ATTEMPTS", "POLL_S", "BlockWatch", "tune"]
+__all__ = ["ATTEMPTS", "LATER_POLL_S", "POLL_S", "BlockWatch", "tune"]
 
 #: Seconds between two looks at the queue. Parsl's own 60 s would hide a job that died at once for a minute.
 POLL_S = 5.0
+#: The same once nothing has been submitted for `_YOUNG_S`; schedulers are not to be asked for ever as often as that.
+LATER_POLL_S = 30.0
+_YOUNG_S = 300.0
 #: Blocks in a row that may end, or be refused, before a worker connects; then the run ends with the reason.
 ATTEMPTS = 2
 # Accounting knows a new job only after a second or so, and Parsl takes a job that it does not find for one that has ended.
@@ -21,7 +24,7 @@ _SETTLE_S = 3.0
 
 
 def tune(provider: Any, jobs: Path) -> None:
-    """Let a provider look at its jobs every `POLL_S`, but not just after a submission, and note the jobs' ids in a file.
+    """Let a provider look at its jobs more often, but not just after a submission, and note the jobs' ids in a file.
 
     Args:
         provider: A Parsl provider.
@@ -31,7 +34,10 @@ def tune(provider: Any, jobs: Path) -> None:
 
     class Tuned(base):  # type: ignore[misc, valid-type]
         submitted = float("-inf")
-        status_polling_interval = POLL_S
+
+        @property
+        def status_polling_interval(self) -> float:
+            return POLL_S if time.monotonic() - self.submitted < _YOUNG_S else LATER_POLL_S
 
         def submit(self, *arguments: Any, **named: Any) -> Any:
             try:

@@ -25,7 +25,7 @@ __all__ = ["Engine", "Sendable"]
 
 _WATCH_S = 1.0
 _START_POLL_S = 0.05
-_SHUTDOWN_S = 30.0
+_ABANDON_S = 5.0
 _OUTPUT = "interchange.out"
 _RESULT = "globus_compute_sdk.serialize.JSONData"
 _LOGGERS = ("parsl", "globus_compute_endpoint", "globus_compute_sdk")
@@ -61,9 +61,11 @@ class Engine(Executor):
     def __init__(self, configuration: EngineConfiguration, environment: Mapping[str, str], run: Path) -> None:
         self._run = run
         self._fault: TransportError | None = None
+        self._abandoned = False
         self._running: set[Future[bytes]] = set()
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._asking: threading.Thread | None = None
         self._status = SiteStatus()
         self._exit = ExitStack()
         self._exit.enter_context(_environment(environment))
@@ -75,20 +77,22 @@ class Engine(Executor):
         except BaseException:
             self._exit.close()
             raise
+        # Two, as the second may wait for an interchange that has ended.
         threading.Thread(target=self._watch, name="pyhf-endpoint watch", daemon=True).start()
+        self._observer = threading.Thread(target=self._observe, name="pyhf-endpoint observe", daemon=True)
+        self._observer.start()
 
     def _start(self, configuration: EngineConfiguration) -> None:
         executor, provider = self._engine.executor, self._engine.executor.provider
         jobs = self._run / "jobs"
         tune(provider, jobs)
         executor.block_error_handler = self._blocks
-        # Parsl asks for the first blocks a strategy period after the start; we do so at once, and it must not do so again.
-        first, provider.init_blocks = max(1, provider.init_blocks), 0
+        # Parsl would ask for the first blocks a strategy period after the start, work or no work; `submit` does so instead.
+        self._first_blocks, provider.init_blocks = max(1, provider.init_blocks), 0
         interchange = [sys.executable, "-m", "parsl.executors.high_throughput.interchange"]
         guarded = [sys.executable, "-IS", guard.__file__, str(self._run / _OUTPUT), str(jobs), configuration.cancel_program]
         executor.interchange_launch_cmd = guarded + interchange
         self._start_interchange()
-        self._engine.scale_out(first)
 
     def _start_interchange(self) -> None:
         """Parsl waits two minutes for an interchange that has ended at once, for lack of an address, say."""
@@ -134,13 +138,25 @@ class Engine(Executor):
             TransportError: The engine has given up.
         """
         (payload,) = arguments
+        self._ask_for_blocks()
         future: Future[bytes] = Future()
+        future.set_running_or_notify_cancel()  # what is on its way cannot be called back
         with self._lock:
             if self._fault is not None:
                 raise self._fault
             self._running.add(future)
         self._submit(function, wire.encode(payload), future)
         return future
+
+    def _ask_for_blocks(self) -> None:
+        """Ask for the first blocks, before Parsl sees any work and would do so, too.
+
+        In a thread, which Ctrl-C does not reach: of a submission that is interrupted nobody learns the job's id.
+        """
+        if self._asking is None:
+            self._asking = threading.Thread(target=self._engine.scale_out, args=(self._first_blocks,))
+            self._asking.start()
+        self._asking.join()
 
     def _submit(self, function: Sendable, text: str, future: Future[bytes]) -> None:
         from globus_compute_common import messagepack
@@ -185,26 +201,51 @@ class Engine(Executor):
         path = self._run / _OUTPUT
         return TransportError(f"the engine's interchange has ended; its output, {path}:\n{tail(path) or '  (empty)'}")
 
+    def _without_interchange(self) -> None:
+        with self._lock:
+            known, self._abandoned = self._abandoned, True
+        if not known:
+            fault = self._interchange_fault()
+            self._fail(fault)
+            # Without this Parsl would submit blocks that nothing can talk to.
+            self._engine.executor.set_bad_state_and_fail_all(fault)
+
     def _watch(self) -> None:
         executor = self._engine.executor
         while not self._stop.wait(_WATCH_S):
             if self._interchange_ended():
-                self._fail(self._interchange_fault())
+                self._without_interchange()
                 return
             if executor.bad_state_is_set:
                 self._fail(TransportError(f"the engine has given up: {executor.executor_exception}; logs are in {self._run}"))
                 return
+
+    def _observe(self) -> None:
+        while not self._stop.wait(_WATCH_S) and self._fault is None:
             self._status = self._blocks.status()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Cancel all blocks and end the engine; what still runs is lost."""
         self._stop.set()
         self._fail(TransportError("the engine was shut down"))
-        if not self._interchange_ended():
-            # In a thread, which Ctrl-C does not reach: a shutdown that is interrupted would leave jobs behind.
-            ending = threading.Thread(target=self._engine.shutdown)
-            ending.start()
-            ending.join(_SHUTDOWN_S)
+        # In a thread, which Ctrl-C does not reach: a shutdown that is interrupted would leave jobs behind.
+        ending = threading.Thread(target=self._end)
+        ending.start()
+        ending.join()
+
+    def _end(self) -> None:
+        if self._asking is not None:
+            self._asking.join()
+        ended = self._interchange_ended()
+        if ended:
+            self._without_interchange()
+        self._observer.join(_ABANDON_S)
+        # Without an interchange Parsl's threads may wait for its answers for ever, though not in the midst of a submission; and
+        # it must not close a connection on which another thread waits.
+        end = self._engine.job_status_poller.close if self._observer.is_alive() else self._engine.shutdown
+        ending = threading.Thread(target=end, daemon=ended)
+        ending.start()
+        ending.join(_ABANDON_S if ended else None)
         self._cancel_rest()
         self._exit.close()
 

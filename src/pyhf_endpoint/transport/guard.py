@@ -4,6 +4,7 @@ Run by path, without this package: `python -IS guard.py LOG JOBS CANCEL PROGRAM 
 clean up, and the program (the engine's interchange) would hold on to its blocks until their walltime.
 """
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 
 _POLL_S = 0.5
+_PR_SET_PDEATHSIG = 1
 
 
 def main(log: str, jobs: str, cancel: str, *command: str) -> int:
@@ -25,7 +27,8 @@ def main(log: str, jobs: str, cancel: str, *command: str) -> int:
     parent = os.getppid()
     os.setsid()  # Ctrl-C reaches the terminal's process group; the client alone decides what it means
     with Path(log).open("ab") as output:
-        child = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603 - the engine's own command
+        # There are no other threads that a function between fork and exec could meet.
+        child = subprocess.Popen(command, stdout=output, stderr=output, preexec_fn=_end_with_guard)  # noqa: S603, PLW1509
         signal.signal(signal.SIGTERM, lambda *_: child.terminate())
         while os.getppid() == parent:
             try:
@@ -36,6 +39,12 @@ def main(log: str, jobs: str, cancel: str, *command: str) -> int:
         if cancel and Path(jobs).exists():
             subprocess.run([cancel, *Path(jobs).read_text().split()], stdout=output, stderr=output, check=False)  # noqa: S603
         return child.wait()
+
+
+def _end_with_guard() -> None:
+    """On Linux the program ends with the guard itself, should somebody kill that."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 if __name__ == "__main__":
