@@ -20,10 +20,14 @@ from tests.slurm.cluster import CPUS, GPUS, Cluster, UnavailableError, install
 #: How many tests a run of the whole suite must carry out; the one on published data comes on top where that is there.
 MUST_RUN = 17
 _started = time.monotonic()
+#: What the tests measured, for the summary; none of it is asserted.
+MEASURED: list[str] = []
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ran = _ran(terminalreporter)
+    for line in MEASURED:
+        terminalreporter.line(f"slurm: {line}")
     terminalreporter.line(f"slurm: {ran} tests ran, {MUST_RUN} must, in {time.monotonic() - _started:.0f} s")
 
 
