@@ -7,6 +7,9 @@ PyhfEndpointError                 1
 ├── MissingExtraError             5   an optional dependency that is not installed
 ├── DownloadError                 6   a download that failed
 ├── TransportError                7   the site or its workers cannot be reached or keep dying
+├── ProgramError                  8   another program that does not start or does not end
+│   ├── ProgramMissingError       8   ... because it is not there
+│   └── ProgramTimeoutError       8   ... within its time
 └── FitError                      -   one hypothesis that cannot be computed; becomes its record's message, never an exit
 
 Exit code 1 also stands for a grid in which a hypothesis is `failed` or `not_converged`; 130 for an interrupt, 70 for a fault of
@@ -22,6 +25,9 @@ __all__ = [
     "FitError",
     "InputError",
     "MissingExtraError",
+    "ProgramError",
+    "ProgramMissingError",
+    "ProgramTimeoutError",
     "PyhfEndpointError",
     "ResultsError",
     "TransportError",
@@ -84,6 +90,20 @@ class TransportError(PyhfEndpointError):
     """The site or its workers cannot be reached, or keep dying."""
 
     exit_code = 7
+
+
+class ProgramError(PyhfEndpointError):
+    """Another program that does not start or does not end; a program that ends with a code other than 0 is no error by itself."""
+
+    exit_code = 8
+
+
+class ProgramMissingError(ProgramError):
+    """A program that is not on this machine or not on PATH."""
+
+
+class ProgramTimeoutError(ProgramError):
+    """A program that did not end within its time and was ended."""
 
 
 class FitError(PyhfEndpointError):

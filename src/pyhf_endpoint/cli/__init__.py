@@ -25,6 +25,7 @@ _COMMANDS = {
     "results": "results",
     "plot": "plot",
     "sites": "sites",
+    "doctor": "doctor",
     "example": "files",
     "fetch": "files",
 }
@@ -48,7 +49,7 @@ _EPILOG = """\b
 Exit codes: 0 all hypotheses computed; 1 some are `failed` or `not_converged`;
 2 wrong usage or unknown name; 3 unusable input; 4 results file or plot cannot be
 read or written; 5 a missing extra; 6 a failed download; 7 site out of reach;
-130 interrupted; 70 a fault of this program. `--debug` shows the traceback."""
+8 another program missing or hanging; 130 interrupted; 70 a fault of this program. `--debug` shows the traceback."""
 
 
 @click.group(cls=_LazyGroup, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -1,0 +1,44 @@
+"""Where the Globus Compute service is, by the SDK's own account of its environment."""
+
+import os
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from pyhf_endpoint.errors import UsageError
+
+__all__ = ["Address", "addresses"]
+
+_ENVIRONMENTS = ("production", "preview", "sandbox", "test", "integration", "staging", "dev", "local")
+_AMQP_PORT = 443  # what endpoints use by default, since firewalls let it through
+
+
+@dataclass(frozen=True)
+class Address:
+    """A host of the service: what for (`api` or `amqp`), its name and port, and whether it speaks TLS."""
+
+    purpose: str
+    name: str
+    port: int
+    secure: bool
+
+
+def addresses() -> tuple[Address, ...]:
+    """Return the hosts that an endpoint talks to: the API's, then AMQP's.
+
+    Raises:
+        UsageError: GLOBUS_SDK_ENVIRONMENT names no environment; the SDK would take that for production without a word.
+    """
+    from globus_compute_sdk.sdk._environments import get_amqp_service_host, get_web_service_url
+
+    environment = os.environ.get("GLOBUS_SDK_ENVIRONMENT", "production")
+    if environment not in _ENVIRONMENTS:
+        raise UsageError(
+            f"GLOBUS_SDK_ENVIRONMENT is `{environment}`, which the SDK would take for production; unset it, or choose from: "
+            + ", ".join(_ENVIRONMENTS)
+        )
+    api = urlsplit(get_web_service_url())
+    secure = api.scheme == "https"
+    return (
+        Address("api", api.hostname or "", api.port or (443 if secure else 80), secure),
+        Address("amqp", get_amqp_service_host(), _AMQP_PORT if secure else 5672, secure),
+    )
