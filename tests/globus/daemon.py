@@ -103,7 +103,7 @@ class Daemon:
         folder: Path,
         name: str,
         allowed: Sequence[str] | None = None,
-        bundle: Bundle = Bundle(),  # noqa: B008 - frozen
+        bundle: Bundle = Bundle(),
     ) -> None:
         self._service, self._name, self._allowed, self._bundle = service, name, allowed, bundle
         self._folder = folder
@@ -144,7 +144,7 @@ class Daemon:
 
     def start(self) -> None:
         """Start it, and return once the service has heard from it."""
-        command = [_BIN / "globus-compute-endpoint", "start", self._name]
+        command = [str(_BIN / "globus-compute-endpoint"), "start", self._name]
         with (self._folder / "output").open("ab") as log:
             # its own session: at its end the daemon signals its whole process group
             self._core = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, start_new_session=True)

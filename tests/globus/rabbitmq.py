@@ -122,7 +122,7 @@ class RabbitMQ:
     def _end_port_mapper(self) -> None:
         """Erlang's port mapper outlives the broker that started it."""
         for connection in psutil.net_connections("tcp4"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == self._mapper and connection.pid:
+            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (self._mapper,) and connection.pid:
                 _signal(psutil.Process(connection.pid), signal.SIGTERM)
 
 

@@ -214,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
     service: "StandIn"
 
-    def log_message(self, format: str, *arguments: object) -> None:
+    def log_message(self, *arguments: object) -> None:
         pass
 
     def _answer(self) -> None:
@@ -229,7 +229,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    do_GET = do_POST = do_PUT = do_DELETE = _answer
+    do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 - the names that http.server looks for
 
 
 class _Server(ThreadingHTTPServer):
