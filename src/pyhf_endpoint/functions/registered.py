@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import platform
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from pyhf_endpoint import __version__
 from pyhf_endpoint.errors import FitError
 from pyhf_endpoint.functions.settings import (
     FitSettings,
@@ -20,7 +22,7 @@ from pyhf_endpoint.functions.settings import (
     UpperLimitSettings,
 )
 
-__all__ = ["SETTINGS", "call", "fit", "hypotest", "prepare", "ranking", "scan", "significance", "upper_limit"]
+__all__ = ["KINDS", "SETTINGS", "call", "fit", "hypotest", "prepare", "probe", "ranking", "scan", "significance", "upper_limit"]
 
 Json = dict[str, Any]
 _ENGINES = {"batched": "batched", "pyhf": "reference", "pyhf-jax": "reference"}
@@ -82,14 +84,29 @@ SETTINGS: Mapping[str, tuple[Callable[[Mapping[str, Any]], Json], type[Settings]
 }
 
 
+#: All functions by the names under which they are called: the inferences, and `probe`.
+KINDS: tuple[str, ...] = (*SETTINGS, "probe")
+
+
+def probe(payload: Mapping[str, Any]) -> Json:
+    """Tell what a worker is: the versions of this package and of Python, its host and process."""
+    return {
+        "version": __version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+    }
+
+
 def call(kind: str, payload: bytes) -> bytes:
     """Call the function of one kind with JSON text, and return JSON text.
 
     Args:
-        kind: A key of `SETTINGS`.
+        kind: One of `KINDS`.
         payload: The function's argument.
     """
-    function, _ = SETTINGS[kind]
+    function = probe if kind == "probe" else SETTINGS[kind][0]
     return orjson.dumps(function(orjson.loads(payload)))
 
 
