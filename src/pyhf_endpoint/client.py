@@ -1,6 +1,5 @@
 """The client: a site by name, a grid of hypotheses in, results as they arrive."""
 
-import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from pyhf_endpoint.results import (
     UpperLimitResult,
     completed,
 )
-from pyhf_endpoint.transport import connect
+from pyhf_endpoint.transport import Via, connect
 
 __all__ = ["Client", "Options", "Run"]
 
@@ -77,16 +76,27 @@ class Client:
 
     Args:
         site: Name of a site (`pyhf-endpoint sites list`).
-        workers: Worker processes; None takes what the site offers, at `local` one per usable core.
+        via: `local` for worker processes on this machine, `scheduler` for the batch system of the site, on whose login node this
+            then runs; None takes what the site has.
+        workers: Worker processes of `local`; None takes one per usable core.
+        site_options: What to choose of the site's configuration, such as an account; for `scheduler`.
 
     Raises:
-        UsageError: No site has this name.
+        UsageError: No site has this name, or it cannot be reached that way.
         InputError: The site's profile has faults.
+        TransportError: The scheduler's programs are not on this machine.
     """
 
-    def __init__(self, site: str = "local", *, workers: int | None = None) -> None:
+    def __init__(
+        self,
+        site: str = "local",
+        *,
+        via: Via | None = None,
+        workers: int | None = None,
+        site_options: Mapping[str, Any] | None = None,
+    ) -> None:
         self.site = site
-        self.transport = connect(profiles.find(site).profile, workers=workers)
+        self.transport = connect(profiles.find(site).profile, via=via, workers=workers, options=site_options)
 
     def hypotest(
         self,
@@ -280,6 +290,7 @@ class Run(Generic[_Record]):
         Raises:
             ResultsError: The results file cannot be written or is not this run's.
             MissingExtraError: The workers lack an optional dependency.
+            TransportError: The site cannot be reached, or its workers do not start.
         """
         with ExitStack() as stack:
             writer = None
@@ -288,7 +299,7 @@ class Run(Generic[_Record]):
                 writer = ResultsWriter(target.path, self.plan.header, resume=target.resume, overwrite=target.overwrite)
                 stack.enter_context(writer)
             chunks = self.plan.chunks(self._client.transport.slots, writer.done if writer else ())
-            function = functools.partial(functions.call, self.plan.kind)
+            function = functions.Function(self.plan.kind)
             outcomes = stack.enter_context(closing(run_chunks(self._client.transport, function, chunks, self.plan.payload)))
             for outcome in outcomes:
                 for result in self._results(outcome):

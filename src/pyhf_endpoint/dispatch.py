@@ -1,7 +1,7 @@
 """Sends chunks through a transport and outlives dying workers, so that one poisonous hypothesis never takes the others along."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
 from typing import Any
@@ -9,13 +9,20 @@ from typing import Any
 import orjson
 
 from pyhf_endpoint.errors import PyhfEndpointError
+from pyhf_endpoint.functions import RemoteError
 from pyhf_endpoint.plan import Chunk
-from pyhf_endpoint.transport import Transport
+from pyhf_endpoint.transport import NodeLostError, Transport, WorkerLostError
 
 __all__ = ["Outcome", "run_chunks"]
 
 Json = dict[str, Any]
 Function = Callable[[bytes], bytes]
+
+# A chunk may be lost with its node this often before it is suspected of having brought the node down; and a hypothesis may be in
+# a worker's death this often before it is given up.
+_NODE_LOSSES = 3
+_DEATHS = 2
+_DIED = "the worker process died while computing this hypothesis (killed, perhaps for lack of memory)"
 
 
 @dataclass(frozen=True)
@@ -27,75 +34,123 @@ class Outcome:
     fault: str = ""
 
 
+@dataclass(frozen=True)
+class _Task:
+    """A chunk on its way, and how often it was there when its node was lost or its worker died."""
+
+    chunk: Chunk
+    losses: int = 0
+    deaths: int = 0
+
+    def split(self) -> list["_Task"]:
+        return [_Task(chunk, 0, self.deaths) for chunk in self.chunk.split()]
+
+
 def run_chunks(
     transport: Transport, function: Function, chunks: Iterable[Chunk], payload: Callable[[Chunk], bytes]
 ) -> Generator[Outcome, None, None]:
     """Yield the outcome of every chunk as it arrives; end what still runs when the caller stops early.
 
     A worker that dies breaks a process pool, and with it every chunk that is running: these are run again, each alone, so
-    that the one that kills its worker is known. Such a chunk is split into its hypotheses, and a hypothesis that kills
-    its worker while nothing else runs has a fault instead of records.
+    that the one that kills its worker is known. Where the transport knows which chunk's worker died, the others go on. Such a
+    chunk is split into its hypotheses, and a hypothesis that kills its worker again has a fault instead of records. A chunk
+    whose node is lost (cancelled, out of time, crashed) is sent again.
 
     Args:
         transport: The way to the site.
-        function: The registered function, JSON text in and out; must be picklable.
+        function: The registered function, JSON text in and out; must be picklable, or be a `functions.Function` where the
+            transport goes to other machines.
         chunks: The work.
         payload: Makes the function's argument of a chunk.
 
     Raises:
-        PyhfEndpointError: An error of the user's that every chunk would meet, raised by the function.
+        PyhfEndpointError: An error of the user's that every chunk would meet, raised by the function or the transport.
     """
-    waiting, suspects = deque(chunks), deque[Chunk]()
-    running: dict[Future[bytes], Chunk] = {}
-
-    def start_afresh() -> None:
-        suspects.extend(running.values())
-        running.clear()
-        transport.reset()
-
+    dispatch = _Dispatch(transport, function, payload, chunks)
     try:
-        while waiting or suspects or running:
-            for chunk in _next(waiting, suspects, running, transport.slots):
-                try:
-                    future = transport.executor().submit(function, payload(chunk))
-                except BrokenExecutor:  # an idle worker was killed
-                    start_afresh()
-                    future = transport.executor().submit(function, payload(chunk))
-                running[future] = chunk
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            alone = len(running) == 1
-            for future in finished:
-                chunk = running.pop(future)
-                fault = _fault(future)
-                if fault is None:
-                    yield Outcome(chunk, orjson.loads(future.result())["records"])
-                elif alone and len(chunk.patches) == 1:
-                    yield Outcome(chunk, None, fault)
-                else:
-                    suspects.extend(chunk.split() if alone else [chunk])
-            if any(isinstance(future.exception(), BrokenExecutor) for future in finished):
-                start_afresh()
+        yield from dispatch.run()
     finally:
-        if running:
+        if dispatch.running:
             transport.reset()
 
 
-def _next(waiting: deque[Chunk], suspects: deque[Chunk], running: Mapping[Future[bytes], Chunk], slots: int) -> Iterator[Chunk]:
-    """The chunks to start now: a suspect alone, or as many as there are free slots."""
-    if suspects:
-        if not running:
-            yield suspects.popleft()
-        return
-    for _ in range(min(slots - len(running), len(waiting))):
-        yield waiting.popleft()
+class _Dispatch:
+    def __init__(
+        self, transport: Transport, function: Function, payload: Callable[[Chunk], bytes], chunks: Iterable[Chunk]
+    ) -> None:
+        self._transport = transport
+        self._function = function
+        self._payload = payload
+        self._waiting = deque(_Task(chunk) for chunk in chunks)
+        self._suspects = deque[_Task]()
+        self.running: dict[Future[bytes], _Task] = {}
+
+    def run(self) -> Iterator[Outcome]:
+        while self._waiting or self._suspects or self.running:
+            for task in self._next():
+                self._submit(task)
+            finished, _ = wait(self.running, return_when=FIRST_COMPLETED)
+            alone = len(self.running) == 1
+            for future in finished:
+                task = self.running.pop(future)
+                error = future.exception()
+                if error is None:
+                    yield Outcome(task.chunk, orjson.loads(future.result())["records"])
+                else:
+                    yield from self._failed(task, error, alone=alone)
+            if any(isinstance(future.exception(), BrokenExecutor) for future in finished):
+                self._start_afresh()
+
+    def _next(self) -> Iterator[_Task]:
+        """The chunks to start now: a suspect alone, or as many as may be on their way."""
+        if self._suspects:
+            if not self.running:
+                yield self._suspects.popleft()
+            return
+        for _ in range(min(self._transport.in_flight - len(self.running), len(self._waiting))):
+            yield self._waiting.popleft()
+
+    def _submit(self, task: _Task) -> None:
+        try:
+            future = self._transport.executor().submit(self._function, self._payload(task.chunk))
+        except BrokenExecutor:  # an idle worker was killed
+            self._start_afresh()
+            future = self._transport.executor().submit(self._function, self._payload(task.chunk))
+        self.running[future] = task
+
+    def _start_afresh(self) -> None:
+        self._suspects.extend(self.running.values())
+        self.running.clear()
+        self._transport.reset()
+
+    def _failed(self, task: _Task, error: BaseException, *, alone: bool) -> Iterator[Outcome]:
+        """Decide what becomes of a chunk that came back with an error: an outcome, or another attempt."""
+        single = len(task.chunk.patches) == 1
+        match error:
+            case PyhfEndpointError():
+                raise error
+            case NodeLostError() if task.losses < _NODE_LOSSES:
+                self._waiting.appendleft(_Task(task.chunk, task.losses + 1, task.deaths))
+            case NodeLostError() | WorkerLostError():
+                died = _Task(task.chunk, 0, task.deaths + 1)
+                if single and died.deaths >= _DEATHS:
+                    yield Outcome(task.chunk, None, f"{_DIED}: {error}")
+                else:
+                    self._waiting.extendleft(died.split())
+            case _ if single and alone:
+                yield Outcome(task.chunk, None, _describe(error))
+            case _ if isinstance(error, RemoteError):  # its chunk is known, whatever else runs
+                if single:
+                    yield Outcome(task.chunk, None, _describe(error))
+                else:
+                    self._waiting.extendleft(task.split())
+            case _:
+                self._suspects.extend(task.split() if alone else [task])
 
 
-def _fault(future: Future[bytes]) -> str | None:
-    error = future.exception()
-    if error is None:
-        return None
-    if isinstance(error, PyhfEndpointError):
-        raise error
+def _describe(error: BaseException) -> str:
     if isinstance(error, BrokenExecutor):
-        return "the worker process died while computing this hypothesis (killed, perhaps for lack of memory)"
-    return f"the worker raised {type(error).__name__}: {error}"
+        return _DIED
+    return (
+        f"the worker raised {error}" if isinstance(error, RemoteError) else f"the worker raised {type(error).__name__}: {error}"
+    )

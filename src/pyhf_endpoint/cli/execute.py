@@ -1,6 +1,6 @@
 """Carries an inference command out: runs it, shows how it goes, sums it up."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pyhf_endpoint.cli.progress import Tally
     from pyhf_endpoint.client import Run
     from pyhf_endpoint.results import Kind, Result
+    from pyhf_endpoint.transport import SiteStatus, Via
 
 __all__ = ["Request", "execute"]
 
@@ -24,6 +25,7 @@ class Request:
     workspace: Path
     patchset: Path | None
     site: str
+    via: "Via | None"
     output: Path
     patches: tuple[str, ...]
     workers: int | None
@@ -50,7 +52,7 @@ def execute(kind: "Kind", request: Request, settings: Mapping[str, Any]) -> int:
 
     if request.resume and request.overwrite:
         raise UsageError("--resume continues the results file and --overwrite replaces it; give one of them")
-    with Client(request.site, workers=request.workers) as client:
+    with Client(request.site, via=request.via, workers=request.workers) as client:
         if not request.dry_run:
             client.warm_up(settings.get("engine", "batched"))
         run = client.run(
@@ -73,16 +75,16 @@ def execute(kind: "Kind", request: Request, settings: Mapping[str, Any]) -> int:
         if request.dry_run:
             click.echo(_describe(run, request.site, client.transport.slots))
             return 0
-        return _compute(run, quiet=request.quiet)
+        return _compute(run, client.transport.status, quiet=request.quiet)
 
 
-def _compute(run: "Run[Result]", *, quiet: bool) -> int:
+def _compute(run: "Run[Result]", status: "Callable[[], SiteStatus | None]", *, quiet: bool) -> int:
     from pyhf_endpoint.cli.progress import Tally, follow
 
     done = run.done()
     tally = Tally(run.plan.total - len(done))
     try:
-        for _ in follow(run, tally, quiet=quiet):
+        for _ in follow(run, tally, status, quiet=quiet):
             pass
     except KeyboardInterrupt:
         recorded = len(done) + tally.done

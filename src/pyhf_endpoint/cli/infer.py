@@ -8,6 +8,7 @@ import click
 
 from pyhf_endpoint.cli.execute import Request, execute
 from pyhf_endpoint.functions import ENGINES, HISTOSYS_CODES, NORMSYS_CODES, TEST_STATISTICS
+from pyhf_endpoint.transport import VIAS
 
 __all__ = ["fit", "hypotest", "ranking", "scan", "significance", "upper_limit"]
 
@@ -23,6 +24,7 @@ def _common(command: Callable[..., None]) -> Callable[..., None]:
             click.argument("workspace", type=_PATH),
             click.argument("patchset", type=_PATH, required=False),
             click.option("--site", default="local", show_default=True, help="Where to compute; see `pyhf-endpoint sites list`."),
+            click.option("--via", type=click.Choice(VIAS), help="How to reach the site.  [default: what the site has]"),
             click.option("-o", "--output", type=_PATH, required=True, help="The results file (JSON lines) to write."),
             click.option("--patch", "patches", multiple=True, metavar="NAME", help="Compute only this patch; may be repeated."),
             click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [default: one per core]"),

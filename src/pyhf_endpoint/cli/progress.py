@@ -1,12 +1,16 @@
 """Progress on standard error: a bar on a terminal, a line every few seconds elsewhere, nothing when quiet."""
 
+import threading
 import time
-from collections.abc import Iterable, Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
 from pyhf_endpoint.results import UNFINISHED, Result
+
+if TYPE_CHECKING:
+    from pyhf_endpoint.transport import SiteStatus
 
 __all__ = ["Tally", "follow"]
 
@@ -63,9 +67,13 @@ class _Display(Protocol):
     def close(self) -> None: ...
 
 
-def follow(results: Iterable[Result], tally: Tally, *, quiet: bool) -> Iterator[Result]:
-    """Yield the results on, counting them and showing how far they are."""
-    display = _display(tally, quiet=quiet)
+# How the site is doing; None where there is nothing to wait for.
+_Status = Callable[[], "SiteStatus | None"]
+
+
+def follow(results: Iterable[Result], tally: Tally, status: _Status, *, quiet: bool) -> Iterator[Result]:
+    """Yield the results on, counting them and showing how far they are, and how the site is doing while none come."""
+    display = _display(tally, status, quiet=quiet)
     try:
         for result in results:
             tally.add(result)
@@ -75,10 +83,10 @@ def follow(results: Iterable[Result], tally: Tally, *, quiet: bool) -> Iterator[
         display.close()
 
 
-def _display(tally: Tally, *, quiet: bool) -> _Display:
+def _display(tally: Tally, status: _Status, *, quiet: bool) -> _Display:
     if quiet:
         return _Silent()
-    return _Bar(tally) if click.get_text_stream("stderr").isatty() else _Lines()
+    return _Bar(tally, status) if click.get_text_stream("stderr").isatty() else _Lines(tally, status)
 
 
 class _Silent:
@@ -90,22 +98,38 @@ class _Silent:
 
 
 class _Lines:
-    def __init__(self) -> None:
-        self._next = _LINE_EVERY_S
+    """A thread writes them: a queue can take hours, in which no result arrives."""
+
+    def __init__(self, tally: Tally, status: _Status) -> None:
+        self._tally = tally
+        self._status = status
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._write, daemon=True)
+        self._thread.start()
+
+    def _write(self) -> None:
+        while not self._stop.wait(_LINE_EVERY_S):
+            if self._tally.done < self._tally.total:
+                site = self._status()
+                click.echo(self._tally.line() + (f"; {site}" if site else ""), err=True)
 
     def update(self, tally: Tally) -> None:
-        if tally.elapsed >= self._next and tally.done < tally.total:
-            click.echo(tally.line(), err=True)
-            self._next = tally.elapsed + _LINE_EVERY_S
+        pass
 
     def close(self) -> None:
-        pass
+        self._stop.set()
+        self._thread.join()
 
 
 class _Bar:
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: Tally, status: _Status) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+        from rich.text import Text
+
+        class SiteColumn(ProgressColumn):
+            def render(self, task: Task) -> Text:
+                return Text(str(status() or ""))
 
         self._progress = Progress(
             BarColumn(),
@@ -114,6 +138,7 @@ class _Bar:
             TextColumn("ETA"),
             TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[failures]}"),
+            SiteColumn(),
             console=Console(stderr=True),
         )
         self._task = self._progress.add_task("", total=tally.total, rate="", failures="")

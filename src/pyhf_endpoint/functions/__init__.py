@@ -14,6 +14,7 @@ from pyhf_endpoint.functions.settings import (
     SignificanceSettings,
     UpperLimitSettings,
 )
+from pyhf_endpoint.functions.wire import Function, RemoteError
 
 __all__ = [
     "ENGINES",
@@ -22,8 +23,10 @@ __all__ = [
     "SETTINGS",
     "TEST_STATISTICS",
     "FitSettings",
+    "Function",
     "HypotestSettings",
     "RankingSettings",
+    "RemoteError",
     "ScanSettings",
     "Settings",
     "SignificanceSettings",

@@ -24,7 +24,7 @@ class LocalTransport:
     """
 
     def __init__(self, workers: int | None = None) -> None:
-        self.slots = workers or usable_cores()
+        self.slots = self.in_flight = workers or usable_cores()
         self._executor: Any = None
 
     def executor(self) -> Executor:
@@ -45,6 +45,9 @@ class LocalTransport:
         """Start all workers and let each call a function, whose outcome is ignored, while the client does something else."""
         for _ in range(self.slots):
             self.executor().submit(function, *arguments)
+
+    def status(self) -> None:
+        """There is no queue to wait in."""
 
     def reset(self) -> None:
         """End all workers, at once."""

@@ -1,0 +1,1 @@
+"""A real Slurm on this machine, and grids through it; `make test-slurm` runs them."""

@@ -1,0 +1,250 @@
+"""A Slurm of our own on loopback: munged, slurmctld and a slurmd per node, without systemd, in a folder of its own.
+
+Two nodes with two GPUs each form the partition `gpu`, the same nodes without their GPUs the partition `cpu`. The nodes share one
+machine; what makes them nodes is a daemon, a name and a port each.
+"""
+
+import os
+import pwd
+import shutil
+import socket
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo")
+PACKAGES = ("munge", "slurm-wlm")
+NODES = ("node1", "node2")
+GPUS = 2
+CPUS = 4
+MEMORY_MB = 2000
+# Below the range that the kernel gives to outgoing connections, away from PBS's.
+PORT = 26120
+#: Slurm's own: seconds until a node whose daemon is silent is down, and its jobs are dead.
+NODE_TIMEOUT_S = 10
+
+
+class Unavailable(Exception):
+    """Slurm is not on this machine and cannot be installed."""
+
+
+def install() -> None:
+    """Install Slurm from Debian's packages where it is missing.
+
+    Raises:
+        Unavailable: It is missing, and we are not root or apt-get fails.
+    """
+    missing = [program for program in PROGRAMS if find(program) is None]
+    if not missing:
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise Unavailable(f"{', '.join(missing)} not found; install them as root: apt-get install {' '.join(PACKAGES)}")
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *PACKAGES]):
+        done = subprocess.run(["apt-get", *command], env=environment, capture_output=True, text=True)
+        if done.returncode:
+            raise Unavailable(f"apt-get {' '.join(command)} failed: {done.stderr.strip()[-500:]}")
+
+
+def find(program: str) -> str | None:
+    """Daemons are not on an ordinary user's PATH."""
+    return shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+
+
+class Cluster:
+    """The daemons, from `start` to `stop`.
+
+    Args:
+        folder: An empty folder; munged insists that all may look into it and its parents, and only we may write.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._daemons: dict[str, psutil.Process] = {}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What Slurm's programs need to find this cluster."""
+        return {"SLURM_CONF": str(self.folder / "slurm.conf")}
+
+    def start(self) -> None:
+        """Start all daemons and wait until the nodes are idle."""
+        self.folder.chmod(0o755)
+        for name in ("ctld", "spool", "dev"):
+            (self.folder / name).mkdir()
+        key = self.folder / "munge.key"
+        key.write_bytes(os.urandom(128))
+        key.chmod(0o600)
+        self._configure()
+        self._daemon(
+            "munged",
+            *("--foreground", "--num-threads=2", f"--key-file={key}", f"--socket={self.folder / 'munge.socket'}"),
+            *(f"--pid-file={self.folder / 'munge.pid'}", f"--log-file={self.folder / 'munge.log'}"),
+            f"--seed-file={self.folder / 'munge.seed'}",
+        )
+        wait_for(lambda: (self.folder / "munge.socket").exists(), 10, "munged did not start")
+        self._daemon("slurmctld", "-D", "-i")
+        for node in NODES:
+            self.start_node(node)
+        wait_for(lambda: self.node_states() == dict.fromkeys(NODES, "idle"), 30, "the nodes did not become idle")
+
+    def start_node(self, node: str) -> None:
+        """Start one node's daemon."""
+        self._daemon("slurmd", "-D", "-N", node, label=node)
+
+    def node_daemon(self, node: str) -> psutil.Process:
+        """The daemon of one node."""
+        return self._daemons[node]
+
+    def stop(self) -> None:
+        """Cancel all jobs and end every process that this cluster has started, jobs' processes included."""
+        if "slurmctld" in self._daemons and self._daemons["slurmctld"].is_running():
+            subprocess.run(["scancel", "--user", user()], env=os.environ | self.environment, capture_output=True, timeout=20)
+            deadline = time.monotonic() + 10
+            while self.jobs() and time.monotonic() < deadline:
+                time.sleep(0.1)
+        left = [*reversed(self._daemons.values()), *self._strays()]
+        for process in left:
+            _signal(process, kill=False)
+        _, alive = psutil.wait_procs(left, timeout=10)
+        for process in alive:
+            _signal(process, kill=True)
+        psutil.wait_procs(alive, timeout=10)
+        self._daemons.clear()
+
+    def jobs(self) -> list[str]:
+        """What the queue holds: id, state, partition."""
+        done = self.run("squeue", "--noheader", "--format=%i %T %P")
+        return done.splitlines()
+
+    def node_states(self) -> dict[str, str]:
+        """The state of each node."""
+        lines = self.run("sinfo", "--noheader", "--Node", "--partition=gpu", "--format=%N %T").splitlines()
+        return dict(line.split() for line in lines if len(line.split()) == 2)
+
+    def run(self, *command: str) -> str:
+        """Run one of Slurm's programs and return its output, empty where the controller does not answer."""
+        done = subprocess.run(command, env=os.environ | self.environment, capture_output=True, text=True, timeout=30)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    def step_processes(self) -> list[psutil.Process]:
+        """The processes that hold the steps of jobs."""
+        return [process for process in self._strays() if process.name() == "slurmstepd"]
+
+    def _daemon(self, program: str, *arguments: str, label: str = "") -> None:
+        path = find(program)
+        assert path is not None
+        log = (self.folder / f"{label or program}.out").open("ab")
+        with log:
+            # Kept as a psutil.Process, which knows its process from a later one with the same number.
+            self._daemons[label or program] = psutil.Popen(
+                [path, *arguments],
+                env=os.environ | self.environment,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def _strays(self) -> list[psutil.Process]:
+        """Processes of this cluster's jobs: Slurm's own, which work in our folder, and those that know it from their environment."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                ours = process.environ().get("SLURM_CONF") == self.environment["SLURM_CONF"]
+                if ours and ("SLURM_JOB_ID" in process.environ() or process.name() == "slurmstepd"):
+                    found.append(process)
+                elif process.name() == "slurmstepd" and Path(process.cwd()).is_relative_to(self.folder):
+                    found.append(process)
+            except (psutil.Error, OSError):
+                continue
+        return found
+
+    def _configure(self) -> None:
+        host = socket.gethostname().split(".")[0]
+        devices = self._devices()
+        nodes = "\n".join(
+            f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={PORT + 1 + i} CPUs={CPUS} RealMemory={MEMORY_MB}"
+            f" Gres=gpu:{GPUS} State=UNKNOWN"
+            for i, node in enumerate(NODES)
+        )
+        (self.folder / "slurm.conf").write_text(
+            f"""ClusterName=tests
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={PORT}
+SlurmUser={user()}
+SlurmdUser={user()}
+AuthType=auth/munge
+AuthInfo=socket={self.folder}/munge.socket,cred_expire=20
+CredType=cred/munge
+MpiDefault=none
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+StateSaveLocation={self.folder}/ctld
+SlurmdSpoolDir={self.folder}/spool/%n
+SlurmctldPidFile={self.folder}/slurmctld.pid
+SlurmdPidFile={self.folder}/%n.pid
+SlurmctldLogFile={self.folder}/slurmctld.log
+SlurmdLogFile={self.folder}/%n.log
+PlugStackConfig={self.folder}/plugstack.conf
+SlurmdParameters=config_overrides
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+DefMemPerCPU={MEMORY_MB // CPUS}
+GresTypes=gpu
+ReturnToService=2
+SlurmdTimeout={NODE_TIMEOUT_S}
+KillWait=1
+SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2
+{nodes}
+PartitionName=gpu Nodes={",".join(NODES)} MaxTime=60 DefaultTime=10 State=UP
+PartitionName=cpu Nodes={",".join(NODES)} MaxTime=60 DefaultTime=10 State=UP Default=YES
+"""
+        )
+        # Slurm sets CUDA_VISIBLE_DEVICES only for distinct device files; the flag keeps other vendors' variables away.
+        lines = [f"NodeName={','.join(NODES)} Name=gpu Flags=nvidia_gpu_env File={device}" for device in devices]
+        (self.folder / "gres.conf").write_text("\n".join(lines) + "\n")
+        (self.folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")  # version 2 insists on systemd
+        (self.folder / "plugstack.conf").touch()
+
+    def _devices(self) -> list[str]:
+        devices = []
+        for i, spare in zip(range(GPUS), ("/dev/null", "/dev/zero"), strict=True):
+            device = self.folder / "dev" / f"gpu{i}"
+            try:
+                os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+                devices.append(str(device))
+            except OSError:
+                devices.append(spare)
+        return devices
+
+
+def user() -> str:
+    """The name of the user who runs this."""
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
+def wait_for(condition: object, seconds: float, otherwise: str) -> None:
+    """Wait until a function returns something true.
+
+    Raises:
+        AssertionError: It did not in time.
+    """
+    assert callable(condition)
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.1)
+
+
+def _signal(process: psutil.Process, *, kill: bool) -> None:
+    try:
+        process.kill() if kill else process.terminate()
+    except psutil.NoSuchProcess:
+        pass
