@@ -1,8 +1,8 @@
 """The web service of Globus Compute, as this package uses it: paced, and with its refusals as errors that say what to do.
 
 Everything goes over HTTPS, results too, so that a client works behind a proxy (HTTPS_PROXY) that lets no AMQP pass. Who asks is
-the SDK's business: tokens of `pyhf-endpoint login` lie in its own storage (GLOBUS_COMPUTE_USER_DIR, else `~/.globus_compute`), and
-GLOBUS_COMPUTE_CLIENT_ID with GLOBUS_COMPUTE_CLIENT_SECRET stand for them; this package neither writes nor logs either.
+the SDK's business: tokens of `pyhf-endpoint login` lie in its own storage (GLOBUS_COMPUTE_USER_DIR, else `~/.globus_compute`),
+and GLOBUS_COMPUTE_CLIENT_ID with GLOBUS_COMPUTE_CLIENT_SECRET stand for them; this package neither writes nor logs either.
 """
 
 import json

@@ -3,6 +3,7 @@
 They are collected only where this folder is named, because they take minutes and a fixed port.
 """
 
+import json
 import os
 import time
 import uuid
@@ -10,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.globus.daemon import environment
+from tests.globus.daemon import SCHEMA, Daemon, environment
 from tests.globus.rabbitmq import RabbitMQ
 from tests.globus.standin import Caller, StandIn
 
@@ -62,6 +64,54 @@ def service(rabbitmq: RabbitMQ, caller: Caller, tmp_path_factory: pytest.TempPat
     """The stand-in, with this process' SDK turned to it."""
     with pytest.MonkeyPatch.context() as patch, StandIn(rabbitmq.url, caller) as standin:
         for name, value in environment(caller, tmp_path_factory.mktemp("client")).items():
-            if name.startswith(("GLOBUS_", "XDG_")):
+            if name.startswith(("GLOBUS_", "XDG_", "PYTHONPATH")):
                 patch.setenv(name, value)
         yield standin
+
+
+@pytest.fixture(scope="session")
+def functions(service: StandIn) -> dict[str, str]:
+    """This version's functions, registered: their ids by kind."""
+    from pyhf_endpoint.functions.register import Registry, register
+    from pyhf_endpoint.service import Service
+
+    assert len(register(Service(), Registry())) == 7
+    return Registry().latest("local")
+
+
+@pytest.fixture(scope="session")
+def daemon(
+    service: StandIn, caller: Caller, functions: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Daemon]:
+    """An endpoint that allows this version's functions and no other."""
+    with Daemon(service, caller, tmp_path_factory.mktemp("endpoint"), "fits", tuple(functions.values())) as running:
+        yield running
+
+
+@pytest.fixture
+def site(daemon: Daemon, functions: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A site whose endpoint it is, in this process' environment and in that of the commands it starts."""
+    return make_site("loopback", daemon.id, functions, tmp_path, monkeypatch)
+
+
+def make_site(
+    name: str, endpoint: str, functions: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """Write the profile of a site and a directory that has its endpoint."""
+    sites = folder / "sites"
+    sites.mkdir(exist_ok=True)
+    profile = {
+        "name": name,
+        "facility": "these tests",
+        "description": "Two workers on this machine behind an endpoint",
+        "status": "active",
+        "scheduler": {"kind": "local"},
+        "network": {"address": "loopback"},
+        "variants": {"cpu": {"description": "One worker per core"}},
+    }
+    (sites / f"{name}.yaml").write_text(yaml.safe_dump(profile))
+    entry = {"endpoint": endpoint, "functions": functions, "options": json.loads(SCHEMA), "workers": 2}
+    (folder / "endpoints.yaml").write_text(yaml.safe_dump({name: entry}))
+    monkeypatch.setenv("PYHF_ENDPOINT_SITES", str(sites))
+    monkeypatch.setenv("PYHF_ENDPOINT_ENDPOINTS", str(folder / "endpoints.yaml"))
+    return name

@@ -17,7 +17,7 @@ import yaml
 
 from tests.globus.standin import Caller, StandIn
 
-__all__ = ["Daemon", "environment"]
+__all__ = ["SCHEMA", "Daemon", "environment"]
 
 _BIN = Path(sys.executable).parent
 _ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ engine:
     min_blocks: 1
     max_blocks: 1
 """
-_SCHEMA = """\
+SCHEMA = """\
 {
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "type": "object",
@@ -67,6 +67,7 @@ def environment(caller: Caller, folder: Path) -> dict[str, str]:
         "PATH": f"{_BIN}:{kept['PATH']}",
         "HOME": str(folder),
         "XDG_CONFIG_HOME": str(folder / "config"),
+        "XDG_STATE_HOME": str(folder / "state"),
         "PYTHONPATH": str(_ROOT / "src"),
         "GLOBUS_SDK_ENVIRONMENT": "local",
         "GLOBUS_SDK_SERVICE_URL_AUTH": "http://localhost:5000/",
@@ -81,7 +82,7 @@ class Bundle:
     """The texts of an endpoint's configuration."""
 
     template: str = _TEMPLATE
-    schema: str = _SCHEMA
+    schema: str = SCHEMA
 
 
 class Daemon:

@@ -98,6 +98,10 @@ class Registry:
         wanted = (service, function.kind, digest(function.source))
         return tuple(one.id for one in self.registrations if (one.service, one.kind, one.digest) == wanted)
 
+    def latest(self, service: str) -> dict[str, str]:
+        """Return the newest id of each of this version's functions that is on record, by kind."""
+        return {one.kind: ids[-1] for one in carried() if (ids := self.ids(service, one))}
+
     def add(self, registration: Registration) -> None:
         """Append to the record."""
         self.registrations = (*self.registrations, registration)

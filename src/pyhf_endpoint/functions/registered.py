@@ -89,7 +89,13 @@ KINDS: tuple[str, ...] = (*SETTINGS, "probe")
 
 
 def probe(payload: Mapping[str, Any]) -> Json:
-    """Tell what a worker is: the versions of this package and of Python, its host and process."""
+    """Tell what a worker is: the versions of this package and of Python, its host and process.
+
+    Args:
+        payload: A JSON object; with `engine`, the worker also loads that engine.
+    """
+    if "engine" in payload:
+        prepare(payload["engine"])
     return {
         "version": __version__,
         "python": platform.python_version(),
