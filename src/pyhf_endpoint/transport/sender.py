@@ -186,7 +186,7 @@ class Sender(Executor):
             return
         answers = self._line.answers(tasks)
         self._asked = time.monotonic()
-        self._ask_s = _ASK_FIRST_S if answers else min(1.1 * self._ask_s, _ASK_LAST_S)
+        self._ask_s = _ASK_FIRST_S if answers else min(1.2 * self._ask_s, _ASK_LAST_S)
         for task, answer in answers.items():
             if task in self._ledger.tasks():
                 _resolve(self._ledger.settle(task, answer.seconds), answer)
