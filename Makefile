@@ -40,6 +40,10 @@ demo: install ## Run the main job end to end: example, fits, table and plots in 
 test: install ## Run the tests
 	$(BIN)/pytest -n auto
 
+.PHONY: test-slurm
+test-slurm: install ## Run whole grids through a real Slurm, started for the purpose (apt-get installs it, for root)
+	time $(BIN)/pytest -m slurm tests/slurm
+
 .PHONY: bench
 bench: install ## Measure; on 1Lbb where PYHF_ENDPOINT_DATA names the folder, else on the example
 	$(BIN)/python benchmarks/bench.py

@@ -76,8 +76,7 @@ class Client:
 
     Args:
         site: Name of a site (`pyhf-endpoint sites list`).
-        via: `local` for worker processes on this machine, `scheduler` for the batch system of the site, on whose login node this
-            then runs; None takes what the site has.
+        via: `local` for processes on this machine, `scheduler` for the site's batch system, from its login node; None: either.
         workers: Worker processes of `local`; None takes one per usable core.
         site_options: What to choose of the site's configuration, such as an account; for `scheduler`.
 

@@ -4,6 +4,7 @@ Two nodes with two GPUs each form the partition `gpu`, the same nodes without th
 machine; what makes them nodes is a daemon, a name and a port each.
 """
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -11,6 +12,7 @@ import socket
 import stat
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -27,7 +29,7 @@ PORT = 26120
 NODE_TIMEOUT_S = 10
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """Slurm is not on this machine and cannot be installed."""
 
 
@@ -35,18 +37,18 @@ def install() -> None:
     """Install Slurm from Debian's packages where it is missing.
 
     Raises:
-        Unavailable: It is missing, and we are not root or apt-get fails.
+        UnavailableError: It is missing, and we are not root or apt-get fails.
     """
     missing = [program for program in PROGRAMS if find(program) is None]
     if not missing:
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise Unavailable(f"{', '.join(missing)} not found; install them as root: apt-get install {' '.join(PACKAGES)}")
+        raise UnavailableError(f"{', '.join(missing)} not found; install them as root: apt-get install {' '.join(PACKAGES)}")
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *PACKAGES]):
         done = subprocess.run(["apt-get", *command], env=environment, capture_output=True, text=True)
         if done.returncode:
-            raise Unavailable(f"apt-get {' '.join(command)} failed: {done.stderr.strip()[-500:]}")
+            raise UnavailableError(f"apt-get {' '.join(command)} failed: {done.stderr.strip()[-500:]}")
 
 
 def find(program: str) -> str | None:
@@ -85,7 +87,7 @@ class Cluster:
             *(f"--pid-file={self.folder / 'munge.pid'}", f"--log-file={self.folder / 'munge.log'}"),
             f"--seed-file={self.folder / 'munge.seed'}",
         )
-        wait_for(lambda: (self.folder / "munge.socket").exists(), 10, "munged did not start")
+        wait_for((self.folder / "munge.socket").exists, 10, "munged did not start")
         self._daemon("slurmctld", "-D", "-i")
         for node in NODES:
             self.start_node(node)
@@ -120,6 +122,10 @@ class Cluster:
         done = self.run("squeue", "--noheader", "--format=%i %T %P")
         return done.splitlines()
 
+    def wait_until_empty(self) -> None:
+        """Wait until no job is left."""
+        wait_for(lambda: not self.jobs(), 30, f"jobs are left: {self.jobs()}")
+
     def node_states(self) -> dict[str, str]:
         """The state of each node."""
         lines = self.run("sinfo", "--noheader", "--Node", "--partition=gpu", "--format=%N %T").splitlines()
@@ -151,14 +157,13 @@ class Cluster:
             )
 
     def _strays(self) -> list[psutil.Process]:
-        """Processes of this cluster's jobs: Slurm's own, which work in our folder, and those that know it from their environment."""
+        """Processes of this cluster's jobs: Slurm's own work in our folder, the others know it from their environment."""
         found = []
         for process in psutil.process_iter():
             try:
-                ours = process.environ().get("SLURM_CONF") == self.environment["SLURM_CONF"]
-                if ours and ("SLURM_JOB_ID" in process.environ() or process.name() == "slurmstepd"):
-                    found.append(process)
-                elif process.name() == "slurmstepd" and Path(process.cwd()).is_relative_to(self.folder):
+                variables = process.environ()
+                ours = variables.get("SLURM_CONF") == self.environment["SLURM_CONF"] and "SLURM_JOB_ID" in variables
+                if ours or (process.name() == "slurmstepd" and Path(process.cwd()).is_relative_to(self.folder)):
                     found.append(process)
             except (psutil.Error, OSError):
                 continue
@@ -230,13 +235,12 @@ def user() -> str:
     return pwd.getpwuid(os.geteuid()).pw_name
 
 
-def wait_for(condition: object, seconds: float, otherwise: str) -> None:
+def wait_for(condition: Callable[[], object], seconds: float, otherwise: str) -> None:
     """Wait until a function returns something true.
 
     Raises:
         AssertionError: It did not in time.
     """
-    assert callable(condition)
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, otherwise
@@ -244,7 +248,5 @@ def wait_for(condition: object, seconds: float, otherwise: str) -> None:
 
 
 def _signal(process: psutil.Process, *, kill: bool) -> None:
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         process.kill() if kill else process.terminate()
-    except psutil.NoSuchProcess:
-        pass

@@ -1,7 +1,7 @@
-"""How a function and its argument travel to another machine: a few lines of source text, JSON text, and an answer in the same form.
+"""How a function and its argument travel to another machine: a few lines of source text, JSON text, and JSON text back.
 
-Source text and JSON make client and worker independent of each other's Python and pickles. In Globus Compute's terms these are the
-strategies `PureSourceTextInspect` for the code and `JSONData` for arguments and result, which is all that an endpoint's
+Source text and JSON make client and worker independent of each other's Python and pickles. In Globus Compute's terms these are
+the strategies `PureSourceTextInspect` for the code and `JSONData` for arguments and result, which is all that an endpoint's
 `allowed_serializers` need admit.
 """
 

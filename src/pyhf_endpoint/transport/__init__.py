@@ -98,7 +98,7 @@ def connect(
     return SchedulerTransport(config_text, environment, site=profile.name)
 
 
-def scheduler_configuration(profile: SiteProfile, options: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:
+def scheduler_configuration(profile: SiteProfile, options: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:  # noqa: ARG001
     """Return what a site's blocks are started with: the rendered user endpoint configuration, and the environment.
 
     Args:

@@ -1,4 +1,4 @@
-"""Blocks, the batch jobs that hold nodes: seen sooner than Parsl would, and given up when they keep dying before any worker connects."""
+"""Blocks, the batch jobs that hold nodes: watched more closely than by Parsl, and given up when they start no workers."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -55,8 +55,8 @@ def tune(provider: Any, jobs: Path) -> None:
 class BlockWatch:
     """Looks at the blocks' states after each poll, in place of Parsl's own handler of errors.
 
-    That one gives up only where every block since the start has failed: after one good block, a site whose workers no longer start
-    would be sent jobs for ever.
+    That one gives up only where every block since the start has failed: after one good block, a site whose workers no longer
+    start would be sent jobs for ever.
 
     Args:
         configuration: What was started.
@@ -86,6 +86,7 @@ class BlockWatch:
                 self._seen.add(block)
                 self._failed.append(self._describe(block, status))
         if len(self._failed) >= ATTEMPTS:
+            self._executor.provider.max_blocks = 0  # the strategy, whose turn is next, would replace the last one
             self._give_up(TransportError("\n".join([self._headline(), *self._failed[-1:], f"logs are in {self._run}"])))
 
     def status(self) -> SiteStatus:
@@ -94,15 +95,15 @@ class BlockWatch:
         workers = sum(manager["worker_count"] for manager in self._executor.connected_managers())
         return SiteStatus(states.count("PENDING"), states.count("RUNNING"), workers)
 
-    def jobs(self) -> list[str]:
+    def jobs(self) -> list[Any]:
         """Return the ids of the jobs that have not ended, as far as the provider knows."""
         resources = dict(getattr(self._executor.provider, "resources", {}))
-        return [str(job) for job, resource in resources.items() if not resource["status"].terminal]
+        return [job for job, resource in resources.items() if not resource["status"].terminal]
 
     def _headline(self) -> str:
         return (
-            f"{len(self._failed)} blocks in a row were refused or ended before a worker connected; no more are submitted. The last one"
-            f" ({self._configuration.provider}):"
+            f"{len(self._failed)} blocks in a row were refused or ended before a worker connected; no more are submitted."
+            f" The last one ({self._configuration.provider}):"
         )
 
     def _describe(self, block: str, status: Any) -> str:

@@ -215,7 +215,8 @@ class Engine(Executor):
             if not jobs or all(provider.cancel(jobs)):
                 return
             provider.status(jobs)  # one job that had ended by itself makes the whole call fail
-        _log.warning("could not cancel all of the jobs %s; look for them in the queue, and at %s", ", ".join(jobs), self._run)
+        names = ", ".join(map(str, jobs))
+        _log.warning("could not cancel all of the jobs %s; look for them in the queue, and at the logs in %s", names, self._run)
 
 
 def _load(configuration: EngineConfiguration) -> Any:

@@ -1,7 +1,7 @@
 """Runs a program for a parent: output into a file, deaf to Ctrl-C, and ended, with the parent's jobs, once the parent is gone.
 
-Run by path, without this package: `python -IS guard.py LOG JOBS CANCEL PROGRAM ARGUMENT...`. A parent ended by SIGKILL cannot clean
-up, and the program (the engine's interchange) would hold on to its blocks until their walltime.
+Run by path, without this package: `python -IS guard.py LOG JOBS CANCEL PROGRAM ARGUMENT...`. A parent ended by SIGKILL cannot
+clean up, and the program (the engine's interchange) would hold on to its blocks until their walltime.
 """
 
 import os

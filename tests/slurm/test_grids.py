@@ -1,0 +1,108 @@
+"""Whole grids through a real scheduler."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+import pytest
+
+from pyhf_endpoint import example
+from pyhf_endpoint.client import Client
+from pyhf_endpoint.results import HypotestResult
+from tests.slurm.conftest import Site
+
+pytestmark = pytest.mark.slurm
+Make = Callable[..., Site]
+DATA = os.environ.get("PYHF_ENDPOINT_DATA")
+
+
+def assert_same(found: list[HypotestResult], expected: list[HypotestResult]) -> None:
+    by_name = {result.name: result for result in expected}
+    assert sorted(result.name for result in found) == sorted(by_name)
+    for result in found:
+        other = by_name[result.name]
+        assert result.CLs_obs == pytest.approx(other.CLs_obs, abs=1e-7)
+        assert result.CLs_exp == pytest.approx(other.CLs_exp, abs=1e-7)
+
+
+def test_the_example_gives_what_local_gives_and_a_second_grid_takes_the_same_block(site: Make, tmp_path: Path) -> None:
+    files = example.write(tmp_path / "example")
+    with Client("local") as local:
+        expected = local.hypotest(*files).to_list()
+    there = site()
+    with there.client() as client:
+        found = client.hypotest(*files).to_list()
+        jobs = there.cluster.jobs()
+        again = client.hypotest(*files, poi_test=0.5, patches=[expected[0].name]).to_list()
+        assert there.cluster.jobs() == jobs
+    assert len(found) == 125
+    assert_same(found, expected)
+    assert [result.name for result in again] == [expected[0].name]
+    assert len(there.submitted()) == 1
+    assert len({result.worker for result in found}) == 4
+
+
+@pytest.mark.skipif(DATA is None, reason="PYHF_ENDPOINT_DATA names no folder of published analyses")
+def test_a_published_analysis_gives_what_local_gives(site: Make) -> None:
+    folder = Path(str(DATA)) / "1Lbb"
+    files = folder / "BkgOnly.json", folder / "patchset.json"
+    with Client("local") as local:
+        expected = local.hypotest(*files).to_list()
+    with site().client() as client:
+        found = client.hypotest(*files).to_list()
+    assert len(found) == 125
+    assert_same(found, expected)
+
+
+@dataclass(frozen=True)
+class Look:
+    """A function as the registered ones are sent, which reports where it runs once as many of them run as its argument says."""
+
+    name: str = "look"
+    source: str = """
+def look(text):
+    import json, os, pathlib, time
+
+    folder, count = json.loads(text.removeprefix("json:"))
+    keys = "SLURMD_NODENAME", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS"
+    (pathlib.Path(folder) / str(os.getpid())).touch()
+    while len(list(pathlib.Path(folder).iterdir())) < count:
+        time.sleep(0.05)
+    return "json:" + json.dumps({key: os.environ.get(key) for key in keys} | {"cwd": os.getcwd()})
+"""
+
+
+def test_each_worker_of_a_node_has_a_device_of_its_own(site: Make, tmp_path: Path) -> None:
+    there = site()
+    meeting = tmp_path / "meeting"
+    meeting.mkdir()
+    with there.client() as client:
+        executor = client.transport.executor()
+        argument = orjson.dumps([str(meeting), 4])
+        futures = [executor.submit(cast("Any", Look()), argument) for _ in range(4)]
+        found = [json.loads(future.result(timeout=120)) for future in futures]
+    assert sorted((one["SLURMD_NODENAME"], one["CUDA_VISIBLE_DEVICES"]) for one in found) == [
+        ("node1", "0"),
+        ("node1", "1"),
+        ("node2", "0"),
+        ("node2", "1"),
+    ]
+    assert {one["OMP_NUM_THREADS"] for one in found} == {"1"}
+    assert all(Path(one["cwd"]).is_relative_to(there.runs[0]) for one in found)
+
+
+def test_nothing_is_left_in_the_working_directory_or_on_the_outputs(
+    site: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    files = example.write(tmp_path / "example", signals=4)
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    with site(partition="cpu", nodes=1, gpus=0).client() as client:
+        assert len(client.hypotest(*files).to_list()) == 4
+    assert list(here.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
