@@ -44,6 +44,19 @@ test: install ## Run the tests
 test-slurm: install ## Run whole grids through a real Slurm, started for the purpose (apt-get installs it, for root)
 	time $(BIN)/pytest -m slurm tests/slurm
 
+.PHONY: render
+render: install ## Render the endpoint of SITE into endpoints/SITE; further options in RENDER
+	@test -n "$(SITE)" || { echo "error: name a site: make render SITE=polaris RENDER='--account NAME'" >&2; exit 2; }
+	$(BIN)/pyhf-endpoint render $(SITE) -o endpoints/$(SITE) $(RENDER)
+
+.PHONY: render-all
+render-all: install ## Render the endpoints of all active sites into endpoints/
+	$(BIN)/pyhf-endpoint render --all -o endpoints $(RENDER)
+
+.PHONY: golden
+golden: install ## Write the golden endpoints of the tests again; review them by git diff
+	$(BIN)/python -m tests.endpoint.golden
+
 .PHONY: bench
 bench: install ## Measure; on 1Lbb where PYHF_ENDPOINT_DATA names the folder, else on the example
 	$(BIN)/python benchmarks/bench.py
@@ -62,6 +75,10 @@ format: install ## Put the code into its standard form
 .PHONY: readme
 readme: install ## Write the README's table of sites again
 	$(BIN)/python -m pyhf_endpoint.profiles.overview README.md
+
+.PHONY: schema
+schema: install ## Write the profiles' JSON schema and the table of their fields again
+	$(BIN)/python -m pyhf_endpoint.profiles.handbook site_profiles
 
 .PHONY: lock
 lock: install ## Resolve the lock again, keeping its versions where they still fit

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeAlias, TypedDict, TypeVar, Unpack, cast
 
-from pyhf_endpoint import functions, profiles
+from pyhf_endpoint import functions, probing, profiles
 from pyhf_endpoint.dispatch import Outcome, run_chunks
 from pyhf_endpoint.inputs import PatchSet, load
 from pyhf_endpoint.plan import Plan, make_plan
@@ -238,6 +238,10 @@ class Client:
     def warm_up(self, engine: str = "batched") -> None:
         """Start the workers and let them load an engine in the background, while files are read, say."""
         self.transport.prepare(functions.prepare, engine)
+
+    def probe(self, *, seconds: float = 0.2, count: int | None = None, limit_s: float = 60.0) -> list[functions.WorkerReport]:
+        """Ask each worker where it runs, what it may use and what it computes on; see `probing.probe`."""
+        return probing.probe(self.transport, seconds=seconds, count=count, limit_s=limit_s)
 
     def close(self) -> None:
         """End the workers."""

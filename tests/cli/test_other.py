@@ -27,16 +27,16 @@ def test_version() -> None:
 
 def test_help_lists_every_command_and_exit_code() -> None:
     said = run("--help").out
-    for command in ("hypotest", "results", "plot", "sites", "example", "fetch"):
+    for command in ("hypotest", "results", "plot", "sites", "probe", "example", "fetch"):
         assert f"\n  {command}" in said
     assert "Exit codes: 0 all hypotheses computed" in said
 
 
 def test_sites() -> None:
     listed = run("sites", "list").out.splitlines()
-    assert any(line.split()[:3] == ["local", "local", "active"] for line in listed)
+    assert any(line.split()[:4] == ["local", "local", "active", "cpu"] for line in listed)
     shown = run("sites", "show", "local").out
-    assert shown.splitlines()[0].endswith("local.yaml")
+    assert shown.splitlines()[0].endswith("local.yaml (shipped)")
     assert "kind: local" in shown
 
 

@@ -75,7 +75,7 @@ def functions(service: StandIn) -> dict[str, str]:
     from pyhf_endpoint.functions.register import Registry, register
     from pyhf_endpoint.service import Service
 
-    assert len(register(Service(), Registry())) == 7
+    assert len(register(Service(), Registry())) == 8
     return Registry().latest("local")
 
 
@@ -94,9 +94,7 @@ def site(daemon: Daemon, functions: dict[str, str], tmp_path: Path, monkeypatch:
     return make_site("loopback", daemon.id, functions, tmp_path, monkeypatch)
 
 
-def make_site(
-    name: str, endpoint: str, functions: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> str:
+def make_site(name: str, endpoint: str, functions: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Write the profile of a site and a directory that has its endpoint."""
     sites = folder / "sites"
     sites.mkdir(exist_ok=True)

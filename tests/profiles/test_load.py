@@ -61,7 +61,7 @@ FAULTS = {
         (
             "site.yaml has 4 faults\n"
             "  description: missing; add it\n"
-            "  status: Input should be 'active' or 'retired', found 'gone'\n"
+            "  status: Input should be 'active', 'retired' or 'unknown', found 'gone'\n"
             "  scheduler.knd: unknown key. Did you mean `kind`? Known keys: kind\n"
             "  variants: missing; add it\n"
             "fix these, then run: pyhf-endpoint sites check site"

@@ -28,7 +28,9 @@ _COMMANDS = {
     "functions": "endpoints",
     "login": "endpoints",
     "logout": "endpoints",
+    "render": "render",
     "doctor": "doctor",
+    "probe": "probe",
     "example": "files",
     "fetch": "files",
 }
@@ -49,10 +51,11 @@ class _LazyGroup(click.Group):
 
 
 _EPILOG = """\b
-Exit codes: 0 all hypotheses computed; 1 some are `failed` or `not_converged`;
-2 wrong usage or unknown name; 3 unusable input; 4 results file or plot cannot be
-read or written; 5 a missing extra; 6 a failed download; 7 site out of reach;
-8 another program missing or hanging; 130 interrupted; 70 a fault of this program. `--debug` shows the traceback."""
+Exit codes: 0 all hypotheses computed; 1 some are `failed` or `not_converged`, or
+a check or a probe fails; 2 wrong usage or unknown name; 3 unusable input; 4 results
+file or plot cannot be read or written; 5 a missing extra; 6 a failed download;
+7 site out of reach; 8 another program missing or hanging; 130 interrupted; 70 a
+fault of this program. `--debug` shows the traceback."""
 
 
 @click.group(cls=_LazyGroup, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

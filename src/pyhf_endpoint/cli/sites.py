@@ -33,7 +33,9 @@ def list_sites() -> None:
 
 @sites.command("show")
 @click.argument("name")
-def show_site(name: str) -> None:
+@click.option("--variant", help="A variant of the site, to explain; default the first.")
+@click.option("--explain", is_flag=True, help="Show every setting with its origin, and every fact with its source.")
+def show_site(name: str, variant: str | None, *, explain: bool) -> None:
     """Show one site's profile and the file that it comes from."""
     import yaml
 
@@ -41,6 +43,11 @@ def show_site(name: str) -> None:
 
     found = profiles.find(name)
     click.echo(f"# {found.path} ({found.origin})")
+    if explain or variant:
+        from pyhf_endpoint.cli.explain import explain_site
+
+        explain_site(found.profile, variant)
+        return
     click.echo(yaml.safe_dump(found.profile.model_dump(mode="json"), sort_keys=False, allow_unicode=True), nl=False)
 
 

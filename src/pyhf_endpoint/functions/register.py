@@ -16,7 +16,7 @@ import orjson
 
 from pyhf_endpoint import __version__
 from pyhf_endpoint.errors import InputError
-from pyhf_endpoint.functions.registered import KINDS
+from pyhf_endpoint.functions.registered import FUNCTIONS
 from pyhf_endpoint.functions.wire import Function
 from pyhf_endpoint.service import Published, Service
 
@@ -29,7 +29,7 @@ class Registration:
 
     Attributes:
         id: The service's id of it.
-        kind: Kind of the inference, or `probe`.
+        kind: A key of `functions.FUNCTIONS`.
         digest: SHA-256 of its source text.
         version: Version of this package that registered it.
         created: When.
@@ -113,7 +113,7 @@ class Registry:
 
 def carried() -> tuple[Function, ...]:
     """Return the functions of this version."""
-    return tuple(Function(kind) for kind in KINDS)
+    return tuple(Function(kind) for kind in FUNCTIONS)
 
 
 def digest(source: str) -> str:

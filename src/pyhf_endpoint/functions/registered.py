@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import platform
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ import orjson
 
 from pyhf_endpoint import __version__
 from pyhf_endpoint.errors import FitError
+from pyhf_endpoint.functions.probe import probe
 from pyhf_endpoint.functions.settings import (
     FitSettings,
     HypotestSettings,
@@ -22,7 +22,19 @@ from pyhf_endpoint.functions.settings import (
     UpperLimitSettings,
 )
 
-__all__ = ["KINDS", "SETTINGS", "call", "fit", "hypotest", "prepare", "probe", "ranking", "scan", "significance", "upper_limit"]
+__all__ = [
+    "FUNCTIONS",
+    "SETTINGS",
+    "call",
+    "fit",
+    "hypotest",
+    "prepare",
+    "ranking",
+    "ready",
+    "scan",
+    "significance",
+    "upper_limit",
+]
 
 Json = dict[str, Any]
 _ENGINES = {"batched": "batched", "pyhf": "reference", "pyhf-jax": "reference"}
@@ -84,36 +96,33 @@ SETTINGS: Mapping[str, tuple[Callable[[Mapping[str, Any]], Json], type[Settings]
 }
 
 
-#: All functions by the names under which they are called: the inferences, and `probe`.
-KINDS: tuple[str, ...] = (*SETTINGS, "probe")
-
-
-def probe(payload: Mapping[str, Any]) -> Json:
-    """Tell what a worker is: the versions of this package and of Python, its host and process.
+def ready(payload: Mapping[str, Any]) -> Json:
+    """Say that a worker runs, and with which version of this package.
 
     Args:
         payload: A JSON object; with `engine`, the worker also loads that engine.
     """
     if "engine" in payload:
         prepare(payload["engine"])
-    return {
-        "version": __version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-    }
+    return {"version": __version__}
+
+
+#: Everything that can be called at a site.
+FUNCTIONS: Mapping[str, Callable[[Mapping[str, Any]], Json]] = {
+    **{kind: function for kind, (function, _) in SETTINGS.items()},
+    "probe": probe,
+    "ready": ready,
+}
 
 
 def call(kind: str, payload: bytes) -> bytes:
     """Call the function of one kind with JSON text, and return JSON text.
 
     Args:
-        kind: One of `KINDS`.
+        kind: A key of `FUNCTIONS`.
         payload: The function's argument.
     """
-    function = probe if kind == "probe" else SETTINGS[kind][0]
-    return orjson.dumps(function(orjson.loads(payload)))
+    return orjson.dumps(FUNCTIONS[kind](orjson.loads(payload)))
 
 
 def prepare(engine: str) -> None:

@@ -12,22 +12,57 @@ from pyhf_endpoint.profiles.model import SiteProfile
 
 __all__ = ["describe", "place"]
 
-_UNQUOTED = "walltime"
+_REMEDIES = {
+    "date": "write YEAR-MONTH-DAY (2026-01-31)",
+    "directives": "write one option as on the command line, without the prefix that makes it a line of a job script",
+    "flags": "write it without braces, quotes and shell characters; pass values that need them through `environment`",
+    "interface": "write the name of a network interface (hsn0)",
+    "max_walltime": 'write HOURS:MINUTES:SECONDS in quotes ("01:00:00")',
+    "overrides": "write it on one line and without braces",
+    "walltime": 'write HOURS:MINUTES:SECONDS in quotes ("01:00:00")',
+}
 
 
-def describe(fault: ErrorDetails) -> str:
-    """Return one line for a fault that pydantic found."""
-    location, where = fault["loc"], place(fault["loc"])
+def describe(faults: Sequence[ErrorDetails]) -> list[str]:
+    """Return one line for each place at which pydantic found a fault."""
+    places: dict[str, list[ErrorDetails]] = {}
+    for fault in faults:
+        places.setdefault(place(fault["loc"]), []).append(fault)
+    return [f"{where}: {_describe(found, where)}" for where, found in places.items()]
+
+
+def _describe(faults: Sequence[ErrorDetails], where: str) -> str:
+    """What is wrong at one place; several faults are those of the members of a union."""
+    fault, location = faults[0], faults[0]["loc"]
     if fault["type"] == "extra_forbidden":
         fields = _fields(location[:-1])
-        return f"{where}: unknown key.{did_you_mean(str(location[-1]), fields)} Known keys: {', '.join(fields)}"
+        return f"unknown key.{did_you_mean(str(location[-1]), fields)} Known keys: {', '.join(fields)}"
     if fault["type"] == "missing":
-        return f"{where}: missing; add it"
+        return "missing; add it"
+    if fault["type"] in ("union_tag_not_found", "union_tag_invalid"):
+        return _kind(fault, _kinds(location))
+    if "walltime" in where and isinstance(fault["input"], int):
+        return f'found the number {fault["input"]}; put quotes around it ("01:00:00"), or YAML reads it as seconds'
+    known = " or write `unknown`" if any("'unknown'" in str(f["ctx"]) for f in faults[1:] if f["type"] == "literal_error") else ""
+    field = next((key for key in reversed(where.split(".")) if not key.isdigit()), where)
+    if fault["type"] == "string_pattern_mismatch" and field in _REMEDIES:
+        return f"found {fault['input']!r}; {_REMEDIES[field]}{known and ',' + known}"
+    return f"{fault['msg']}, found {fault['input']!r}{known and ';' + known}"
+
+
+def _kind(fault: ErrorDetails, kinds: Sequence[str]) -> str:
     if fault["type"] == "union_tag_not_found":
-        return f"{where}: `kind` is missing; add it ({fault['ctx']['discriminator']})"
-    if _UNQUOTED in where and isinstance(fault["input"], int):
-        return f'{where}: found the number {fault["input"]}; put quotes around it ("01:00:00"), or YAML reads it as seconds'
-    return f"{where}: {fault['msg']}, found {fault['input']!r}"
+        return f"`kind` is missing; add one of: {', '.join(kinds)}"
+    found = str(fault["ctx"]["tag"])
+    return f"unknown kind `{found}`.{did_you_mean(found, kinds)} Known kinds: {', '.join(kinds)}"
+
+
+def _kinds(location: Sequence[int | str]) -> list[str]:
+    """The kinds that the model knows at a place in the profile."""
+    annotation: Any = SiteProfile
+    for key in location:
+        annotation, _ = _step(annotation, key)
+    return [kind for model in _models(annotation) for kind in get_args(model.model_fields["kind"].annotation)]
 
 
 def place(location: Sequence[int | str]) -> str:

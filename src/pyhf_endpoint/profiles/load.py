@@ -99,7 +99,7 @@ def parse(text: str, path: Path) -> SiteProfile:
         # By way of JSON, where a list may become a tuple although nothing else is converted
         profile = SiteProfile.model_validate_json(to_json(data))
     except ValidationError as error:
-        raise _refuse(path, [describe(fault) for fault in error.errors(include_url=False)]) from error
+        raise _refuse(path, describe(error.errors(include_url=False))) from error
     faults = [f"{fault.path}: {fault.message}" for fault in check(profile)]
     if profile.name != path.stem:
         faults.insert(0, f"name: `{profile.name}`, but the file's name makes it `{path.stem}`; make them equal")
@@ -113,7 +113,12 @@ def _refuse(path: Path, faults: list[str]) -> InputError:
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML takes the last of two equal keys in silence; here that is an error."""
+    """YAML takes the last of two equal keys in silence; here that is an error. Dates stay text, as in JSON."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own name and type for it
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()

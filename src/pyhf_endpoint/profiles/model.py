@@ -10,7 +10,7 @@ from pyhf_endpoint.profiles.types import Count, Directive, Frozen, Line, Name, T
 
 __all__ = ["FacilityEndpoint", "ImageVariant", "RunSettings", "SiteProfile", "Source", "Variant", "Verification"]
 
-Date = Annotated[str, StringConstraints(pattern=r"^20[0-9]{2}-[01][0-9]-[0-3][0-9]$")]
+Date = Annotated[str, StringConstraints(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")]
 ImageVariant = Literal["cpu", "cuda12", "cuda13", "rocm"]
 _Path = Annotated[str, StringConstraints(pattern=r"^[a-z_]+(\.[A-Za-z0-9_.@+-]+)*$")]
 
@@ -42,6 +42,8 @@ class RunSettings(Frozen):
 
     queue: Word | None = None
     """The queue."""
+    node: Name | None = None
+    """The node type, a key of `nodes`, where a queue has several and a directive chooses; default the queue's."""
     nodes_per_block: Count | None = None
     """Nodes of a job; default 1."""
     max_blocks: Count | None = None
@@ -95,8 +97,8 @@ class SiteProfile(Frozen):
     """Who runs the machine."""
     description: Text
     """One sentence."""
-    status: Literal["active", "retired"]
-    """`retired` for a machine that is gone and stays as a record."""
+    status: Literal["active", "retired", "unknown"]
+    """`retired` for a machine that is gone and stays as a record, `unknown` where no source says."""
     docs: Url | None = None
     """The site's documentation."""
     contact: Text | None = None

@@ -32,7 +32,8 @@ def sites_table() -> str:
 
 
 def _row(profile: SiteProfile) -> str:
-    name = f"[{profile.name}](site_profiles/{profile.name}.yaml)" + (", retired" if profile.status == "retired" else "")
+    status = "status unknown" if profile.status == "unknown" else profile.status
+    name = f"[{profile.name}](site_profiles/{profile.name}.yaml)" + (f", {status}" if status != "active" else "")
     devices = dict.fromkeys(
         f"{node.accelerators.count} x {node.accelerators.model}" for node in profile.nodes.values() if node.accelerators
     )

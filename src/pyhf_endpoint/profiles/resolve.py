@@ -7,7 +7,7 @@ from typing import Any
 from pyhf_endpoint.errors import UsageError, did_you_mean
 from pyhf_endpoint.profiles.hardware import Accelerators, NodeType
 from pyhf_endpoint.profiles.model import ImageVariant, RunSettings, SiteProfile
-from pyhf_endpoint.profiles.schedulers import BATCH_KINDS, Batch, Queue
+from pyhf_endpoint.profiles.schedulers import BATCH_KINDS, Batch, HTCondorScheduler, Queue
 
 __all__ = ["DEFAULTS", "OPTIONS", "Resolved", "Setting", "resolve", "variant_name"]
 
@@ -60,6 +60,8 @@ class Resolved:
     @property
     def node_name(self) -> str | None:
         """The key of the node type, where the site names one."""
+        if self["node"] is not None:
+            return str(self["node"])
         if isinstance(self.profile.scheduler, BATCH_KINDS):
             return self.queue.node if self.queue else None
         return getattr(self.profile.scheduler, "node", None)
@@ -70,6 +72,11 @@ class Resolved:
         return self.profile.nodes.get(self.node_name or "")
 
     @property
+    def shared(self) -> bool:
+        """Whether other jobs may run on the job's nodes."""
+        return isinstance(self.profile.scheduler, HTCondorScheduler) or (self.queue is not None and self.queue.shared)
+
+    @property
     def accelerators(self) -> Accelerators | None:
         """The node's accelerators, if this use of the site takes any."""
         return self.node.accelerators if self.node and self["accelerators"] != 0 else None
@@ -78,11 +85,11 @@ class Resolved:
     def slots(self) -> tuple[str, ...]:
         """The names of the devices that are shared out among workers, each as often as workers share it.
 
-        Empty without accelerators, and where a job holds only some of a node's: those are named by the batch system, and
-        numbers of ours could be another job's.
+        Empty without accelerators, and where a job holds only some of a node's, or a single one of a shared node: those are
+        named by the batch system, and numbers of ours could be another job's.
         """
         found = self.accelerators
-        if found is None or self["accelerators"] not in (None, found.count):
+        if found is None or self["accelerators"] not in (None, found.count) or (self.shared and found.count == 1):
             return ()
         return tuple(name for name in found.names for _ in range(self["workers_per_accelerator"]))
 
@@ -134,6 +141,7 @@ def resolve(profile: SiteProfile, variant: str | None = None, options: Mapping[s
     settings = {name: Setting(value, origin) for origin, layer in layers for name, value in layer.items()}
     found = Resolved(profile, chosen, settings)
     _require_queue(found)
+    _require_node(found)
     return Resolved(profile, chosen, settings | dict(_from_node(found)))
 
 
@@ -151,6 +159,15 @@ def _require_queue(found: Resolved) -> None:
         problem = f"queue `{name}` is not among this site's" if name else "needs a queue; it has"
         raise UsageError(
             f"site `{found.profile.name}`: {problem} queues ({', '.join(queues)}).{did_you_mean(str(name or ''), queues)}"
+        )
+
+
+def _require_node(found: Resolved) -> None:
+    name, nodes = found["node"], found.profile.nodes
+    if name is not None and name not in nodes:
+        raise UsageError(
+            f"site `{found.profile.name}`: node type `{name}` is not among `nodes` ({', '.join(nodes) or 'empty'})."
+            f"{did_you_mean(name, nodes)}"
         )
 
 

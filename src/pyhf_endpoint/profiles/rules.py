@@ -8,7 +8,7 @@ from pyhf_endpoint.profiles.evidence import evidence
 from pyhf_endpoint.profiles.model import SiteProfile
 from pyhf_endpoint.profiles.resolve import Resolved, resolve
 from pyhf_endpoint.profiles.schedulers import Batch, LocalScheduler, SlurmScheduler
-from pyhf_endpoint.profiles.types import to_minutes
+from pyhf_endpoint.profiles.types import to_seconds
 
 __all__ = ["Fault", "check", "check_use"]
 
@@ -106,8 +106,8 @@ def _accelerators(profile: SiteProfile) -> Iterator[Fault]:
         devices, path = node.accelerators, f"nodes.{name}.accelerators"
         if devices is None:
             continue
-        if len(devices.names) != devices.count:
-            yield Fault(f"{path}.devices", f"{len(devices.names)} names for {devices.count} devices; name each once")
+        if len(set(devices.names)) != devices.count or len(devices.names) != devices.count:
+            yield Fault(f"{path}.devices", f"{len(set(devices.names))} names for {devices.count} devices; name each once")
         ranks = devices.affinity.count(":") if devices.affinity else devices.count
         if ranks != devices.count:
             yield Fault(f"{path}.affinity", f"{ranks} CPU lists for {devices.count} devices; give each device one")
@@ -120,6 +120,8 @@ def _accelerators(profile: SiteProfile) -> Iterator[Fault]:
             yield Fault(
                 f"{path}.request.text", f"`{devices.request.how}` takes {'no text' if devices.request.text else 'a text'}"
             )
+        elif devices.request.text and (devices.request.text.count("{count}"), devices.request.text.count("{")) != (1, 1):
+            yield Fault(f"{path}.request.text", f"`{devices.request.text}`; write {{count}} once, where the number belongs")
 
 
 def _queues(profile: SiteProfile) -> Iterator[Fault]:
@@ -143,11 +145,11 @@ def _launcher(profile: SiteProfile) -> Iterator[Fault]:
 
 def _within_limits(use: Resolved) -> Iterator[Fault]:
     """A job keeps to its queue's limits."""
-    scheduler, queue, minutes = use.profile.scheduler, use.queue, to_minutes(use["walltime"])
+    scheduler, queue, seconds = use.profile.scheduler, use.queue, to_seconds(use["walltime"])
     limit = queue.max_walltime if queue else getattr(scheduler, "max_walltime", "unknown")
-    if minutes < 1:
+    if seconds < 60:
         yield Fault("walltime", f"{use['walltime']} is less than a minute; give at least 00:01:00")
-    if limit != "unknown" and minutes > to_minutes(limit):
+    if limit != "unknown" and seconds > to_seconds(limit):
         yield Fault("walltime", f"{use['walltime']} is over the limit of {use['queue'] or 'the site'}, {limit}")
     if queue is None:
         return
@@ -169,7 +171,7 @@ def _workers(use: Resolved) -> Iterator[Fault]:
     if devices and workers and workers > devices and workers % devices:
         choices = f"{devices} or fewer, or a multiple such as {(workers // devices + 1) * devices}"
         yield Fault("workers_per_node", f"{workers} workers cannot share {devices} accelerators evenly; take {choices}")
-    if use.slots and workers and workers > len(use.slots):
+    elif use.slots and workers and workers > len(use.slots):
         yield Fault(
             "workers_per_node",
             f"{workers}, but {len(use.slots)} shares of accelerators; set workers_per_accelerator to {-(-workers // devices)}",
@@ -180,11 +182,13 @@ def _workers(use: Resolved) -> Iterator[Fault]:
 
 
 def _shared(use: Resolved) -> Iterator[Fault]:
-    """On shared nodes a job has one accelerator: the batch system alone knows which."""
-    partial = use.accelerators is not None and not use.slots
-    if partial and (use["accelerators"] or 0) > 1:
+    """A job with some of a node's accelerators has one: the batch system alone knows which."""
+    found, asked = use.accelerators, use["accelerators"] or 0
+    if found is not None and not use.slots and 1 < asked < found.count:
         yield Fault(
-            "accelerators", f"{use['accelerators']} on a shared node cannot be shared out to workers; take 1, or all of them"
+            "accelerators",
+            f"{asked} of a node's {found.count} cannot be shared out to workers, as the batch system alone knows which they are;"
+            " take 1, or all",
         )
     if use.queue and use.queue.shared and use["exclusive"] and use.settings["exclusive"].origin != "default":
         yield Fault("exclusive", f"true, but queue {use['queue']} shares its nodes; say false")

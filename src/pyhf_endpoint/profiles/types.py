@@ -16,6 +16,7 @@ __all__ = [
     "Walltime",
     "Word",
     "to_minutes",
+    "to_seconds",
     "to_walltime",
 ]
 
@@ -41,10 +42,15 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
+def to_seconds(walltime: str) -> int:
+    """Return a walltime in seconds."""
+    hours, minutes, seconds = map(int, walltime.split(":"))
+    return 3600 * hours + 60 * minutes + seconds
+
+
 def to_minutes(walltime: str) -> int:
     """Return a walltime in whole minutes, rounded down."""
-    hours, minutes, _ = map(int, walltime.split(":"))
-    return 60 * hours + minutes
+    return to_seconds(walltime) // 60
 
 
 def to_walltime(minutes: int) -> str:

@@ -215,8 +215,8 @@ class Engine(Executor):
             if not jobs or all(provider.cancel(jobs)):
                 return
             provider.status(jobs)  # one job that had ended by itself makes the whole call fail
-        names = ", ".join(map(str, jobs))
-        _log.warning("could not cancel all of the jobs %s; look for them in the queue, and at the logs in %s", names, self._run)
+        left = ", ".join(map(str, jobs))
+        _log.warning("could not cancel all of the jobs %s; look for them in the queue, and at %s", left, self._run)
 
 
 def _load(configuration: EngineConfiguration) -> Any:

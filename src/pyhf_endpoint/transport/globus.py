@@ -72,7 +72,7 @@ class GlobusTransport:
 
     def prepare(self, function: Callable[..., object], *arguments: object) -> None:
         """Let the endpoint start its process and its workers load an engine."""
-        if "probe" in self.kinds:
+        if "ready" in self.kinds:
             for _ in range(min(self.slots, _MAX_PROBES)):
                 self.executor().probe(*map(str, arguments))
 

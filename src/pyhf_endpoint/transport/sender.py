@@ -108,7 +108,7 @@ class Sender(Executor):
     def probe(self, engine: str = "") -> Future[str]:
         """Send a task that does nothing but load an engine."""
         text = wire.encode(orjson.dumps({"engine": engine} if engine else {}))
-        job = Job(self._line.function_id("probe"), text, size(text), Future(), is_probe=True)
+        job = Job(self._line.function_id("ready"), text, size(text), Future(), is_probe=True)
         with self._changed:
             self._fresh.append(job)
             self._changed.notify_all()
@@ -162,7 +162,7 @@ class Sender(Executor):
             return not self._stopping
 
     def _send(self) -> None:
-        if self._ledger.wants_probe() and "probe" in self._line.kinds:
+        if self._ledger.wants_probe() and "ready" in self._line.kinds:
             self.probe()
         while self._fresh and not self._stopping:
             batch: list[Job] = []

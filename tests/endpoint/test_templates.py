@@ -1,0 +1,55 @@
+"""The templates themselves: alike where they should be, and fed by nothing but the site's facts and the users' options."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import jinja2
+import jinja2.meta
+import pytest
+
+import pyhf_endpoint
+from pyhf_endpoint.endpoint import TEMPLATE
+from pyhf_endpoint.profiles import schedulers
+from tests.endpoint.sites import bundle, use
+
+FOLDER = Path(pyhf_endpoint.__file__).parent / "endpoint_configs"
+TEMPLATES = sorted(FOLDER.glob("*.yaml.j2"))
+OPTIONS = {"account", "queue", "walltime_minutes", "nodes_per_block", "max_blocks"}
+
+
+def test_every_scheduler_has_one() -> None:
+    kinds = {get_args(model.model_fields["kind"].annotation)[0] for model in get_args(get_args(schedulers.Scheduler)[0])}
+    assert {path.name.removesuffix(".yaml.j2") for path in TEMPLATES} == kinds
+
+
+def test_the_engine_is_the_same_in_all() -> None:
+    heads = {path.read_text(encoding="utf-8").split("\n  provider:\n")[0].split("\n", 1)[1] for path in TEMPLATES}
+    assert len(heads) == 1
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_it_uses_the_sites_facts_and_users_options_alone(path: Path) -> None:
+    tree = jinja2.Environment(autoescape=True).parse(path.read_text(encoding="utf-8"))
+    assert jinja2.meta.find_undeclared_variables(tree) <= OPTIONS | {"site"}
+    assert not list(jinja2.meta.find_referenced_templates(tree))
+
+
+def test_it_stands_unchanged_below_the_facts() -> None:
+    text = bundle(use()).files[TEMPLATE]
+    head, template = text.split("\n} %}\n", 1)
+    assert head.startswith("{%- set site = {\n")
+    assert template == (FOLDER / "slurm.yaml.j2").read_text(encoding="utf-8")
+
+
+def test_rendering_needs_neither_parsl_nor_globus_compute_nor_jinja() -> None:
+    script = """
+import sys
+from pyhf_endpoint import profiles
+from pyhf_endpoint.endpoint import render
+render(profiles.resolve(profiles.find("polaris").profile, None, {"account": "a"}))
+print(sorted({"parsl", "globus_compute_endpoint", "globus_compute_sdk", "jinja2", "numpy"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
