@@ -1,30 +1,24 @@
 """The client: a site by name, a grid of hypotheses in, results as they arrive."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Self, TypeAlias, TypedDict, TypeVar, Unpack, cast
+from typing import Any, Self, TypeAlias, TypedDict, TypeVar, Unpack, cast
 
 from pyhf_endpoint import functions, probing, profiles
-from pyhf_endpoint.dispatch import Outcome, run_chunks
 from pyhf_endpoint.inputs import PatchSet, load
-from pyhf_endpoint.plan import Plan, make_plan
+from pyhf_endpoint.plan import make_plan
 from pyhf_endpoint.results import (
-    RECORDS,
     FitResult,
     HypotestResult,
-    Key,
     Kind,
     RankingResult,
     Result,
-    ResultsWriter,
     ScanResult,
     SignificanceResult,
     UpperLimitResult,
-    completed,
 )
+from pyhf_endpoint.run import Run, Target
 from pyhf_endpoint.transport import Via, connect
 
 __all__ = ["Client", "Options", "Run"]
@@ -232,8 +226,8 @@ class Client:
         analysis = load(workspace, patchset, region=options.get("region"), measurement=options.get("measurement"))
         plan = make_plan(kind, analysis, chosen, site=self.site, names=options.get("patches"))
         output = options.get("output")
-        target = _Target(Path(output), options.get("resume", False), options.get("overwrite", False)) if output else None
-        return Run(self, plan, target)
+        target = Target(Path(output), options.get("resume", False), options.get("overwrite", False)) if output else None
+        return Run(self.transport, plan, target)
 
     def warm_up(self, engine: str = "batched") -> None:
         """Start the workers and let them load an engine in the background, while files are read, say."""
@@ -252,73 +246,3 @@ class Client:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
-
-
-@dataclass(frozen=True)
-class _Target:
-    """Where results go besides to the caller."""
-
-    path: Path
-    resume: bool
-    overwrite: bool
-
-
-class Run(Generic[_Record]):
-    """A grid of hypotheses, computed while it is iterated.
-
-    Attributes:
-        plan: What the run computes.
-        output: The results file, if any.
-    """
-
-    def __init__(self, client: Client, plan: Plan, target: _Target | None) -> None:
-        self.plan = plan
-        self.output = target.path if target else None
-        self._client = client
-        self._target = target
-
-    def done(self) -> set[Key]:
-        """Return the keys of the plan's records that a file to be resumed already holds.
-
-        Raises:
-            ResultsError: The file is not this run's.
-        """
-        if self._target is None or not self._target.resume or not self._target.path.exists():
-            return set()
-        return completed(self._target.path, self.plan.header) & self.plan.keys()
-
-    def __iter__(self) -> Iterator[_Record]:
-        """Compute what is missing and yield each result once it is on disk.
-
-        Raises:
-            ResultsError: The results file cannot be written or is not this run's.
-            MissingExtraError: The workers lack an optional dependency.
-            TransportError: The site cannot be reached, or its workers do not start.
-        """
-        with ExitStack() as stack:
-            writer = None
-            if self._target is not None:
-                target = self._target
-                writer = ResultsWriter(target.path, self.plan.header, resume=target.resume, overwrite=target.overwrite)
-                stack.enter_context(writer)
-            chunks = self.plan.chunks(self._client.transport.slots, writer.done if writer else ())
-            function = functions.Function(self.plan.kind)
-            outcomes = stack.enter_context(closing(run_chunks(self._client.transport, function, chunks, self.plan.payload)))
-            for outcome in outcomes:
-                for result in self._results(outcome):
-                    if writer is not None:
-                        writer.write(result)
-                    yield result
-
-    def to_list(self) -> list[_Record]:
-        """Compute what is missing and return the results in the order in which they arrived."""
-        return list(self)
-
-    def _results(self, outcome: Outcome) -> Iterator[_Record]:
-        record = cast("type[_Record]", RECORDS[self.plan.kind])
-        yield from (record.model_validate(found) for found in outcome.records or [])
-        if outcome.records is None:
-            for patch in outcome.chunk.patches:
-                for point in outcome.chunk.points:
-                    lost = {"name": patch.name, "values": patch.values, "status": "failed", "message": outcome.fault}
-                    yield record.model_validate(lost | self.plan.settings.place(point) | {"wall_s": 0.0, "worker": ""})

@@ -46,8 +46,7 @@ class _Task:
         return [_Task(chunk, 0, self.deaths) for chunk in self.chunk.split()]
 
     def halves(self) -> list["_Task"]:
-        patches, middle = self.chunk.patches, len(self.chunk.patches) // 2
-        return [replace(self, chunk=replace(self.chunk, patches=part)) for part in (patches[:middle], patches[middle:])]
+        return [replace(self, chunk=chunk) for chunk in self.chunk.halves()]
 
 
 def run_chunks(

@@ -25,6 +25,7 @@ _COMMANDS = {
     "results": "results",
     "plot": "plot",
     "sites": "sites",
+    "cancel": "endpoints",
     "functions": "endpoints",
     "login": "endpoints",
     "logout": "endpoints",

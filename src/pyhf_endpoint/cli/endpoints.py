@@ -1,4 +1,4 @@
-"""The commands around endpoints: `login`, `logout`, `functions`, and of `sites`: `add`, `endpoints`."""
+"""The commands around endpoints: `login`, `logout`, `functions`, `cancel`, and of `sites`: `add`, `endpoints`."""
 
 import re
 import sys
@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from pyhf_endpoint.directory import Entry
 
-__all__ = ["add_endpoint", "functions", "list_endpoints", "login", "logout"]
+__all__ = ["add_endpoint", "cancel", "functions", "list_endpoints", "login", "logout"]
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -34,6 +34,23 @@ def logout() -> None:
 
     Service().logout()
     click.echo("logged out")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def cancel(file: Path) -> None:
+    """Give up what still waits for the results file FILE.
+
+    Globus Compute offers no way to stop a task that was sent: the endpoint computes it, and its result is dropped.
+    """
+    from pyhf_endpoint.errors import UsageError
+    from pyhf_endpoint.waiting import journal_path
+
+    path = journal_path(file)
+    if not path.exists():
+        raise UsageError(f"nothing waits for {file}: there is no {path.name} next to it")
+    path.unlink()
+    click.echo(f"{file}: what was sent is forgotten; the endpoint still computes what it has, and nobody will fetch it")
 
 
 @click.group()

@@ -33,7 +33,11 @@ class Request:
     region: str | None
     resume: bool
     overwrite: bool
+    account: str | None
+    queue: str | None
+    settings: tuple[str, ...]
     dry_run: bool
+    detach: bool
     quiet: bool
     normsys: str
     histosys: str
@@ -52,7 +56,8 @@ def execute(kind: "Kind", request: Request, settings: Mapping[str, Any]) -> int:
 
     if request.resume and request.overwrite:
         raise UsageError("--resume continues the results file and --overwrite replaces it; give one of them")
-    with Client(request.site, via=request.via, workers=request.workers) as client:
+    chosen = _site_options(request)
+    with Client(request.site, via=request.via, workers=request.workers, site_options=chosen) as client:
         if not request.dry_run:
             client.warm_up(settings.get("engine", "batched"))
         run = client.run(
@@ -75,7 +80,31 @@ def execute(kind: "Kind", request: Request, settings: Mapping[str, Any]) -> int:
         if request.dry_run:
             click.echo(_describe(run, request.site, client.transport.slots))
             return 0
+        if request.detach:
+            click.echo(_detached(run, request))
+            return 0
         return _compute(run, client.transport.status, quiet=request.quiet)
+
+
+def _site_options(request: Request) -> dict[str, Any]:
+    """The choices of the site's configuration, by name; numbers where they look like whole numbers."""
+    chosen: dict[str, Any] = {}
+    for setting in request.settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--option takes NAME=VALUE, such as nodes_per_block=2; `{setting}` is not that")
+        chosen[name] = int(value) if value.isdecimal() else value
+    named = {"account": request.account, "queue": request.queue}
+    return chosen | {name: value for name, value in named.items() if value is not None}
+
+
+def _detached(run: "Run[Result]", request: Request) -> str:
+    chunks = run.detach()
+    return (
+        f"{chunks} chunks are on their way to {request.site}\n"
+        f"collect what has come back: pyhf-endpoint results collect {request.output}  (--wait for all of it)\n"
+        f"forget them: pyhf-endpoint cancel {request.output}"
+    )
 
 
 def _compute(run: "Run[Result]", status: "Callable[[], SiteStatus | None]", *, quiet: bool) -> int:

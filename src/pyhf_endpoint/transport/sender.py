@@ -114,14 +114,14 @@ class Sender(Executor):
             self._changed.notify_all()
         return job.future
 
-    def flush(self, count: int) -> None:
-        """Return once this many jobs are on their way to the endpoint, or back.
+    def flush(self) -> None:
+        """Return once all that was submitted is on its way to the endpoint.
 
         Raises:
-            PyhfEndpointError: They cannot be sent.
+            PyhfEndpointError: It cannot be sent.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._fault is not None or (not self._fresh and len(self._ledger) >= count))
+            self._changed.wait_for(lambda: self._fault is not None or not self._fresh)
             if self._fault is not None:
                 raise self._fault
 
