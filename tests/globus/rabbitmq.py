@@ -12,7 +12,7 @@ from typing import Self
 
 import psutil
 
-__all__ = ["RabbitMQ", "free_port"]
+__all__ = ["RabbitMQ", "free_port", "install"]
 
 # The wrapper on PATH changes to the user `rabbitmq`; this one runs as who calls it.
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -28,7 +28,7 @@ def free_port() -> int:
 
 
 def install() -> None:
-    """Install RabbitMQ with apt where it is missing and we may."""
+    """Install RabbitMQ with apt where it is missing and we may; FileNotFoundError where we may not."""
     if _SERVER.exists():
         return
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
@@ -57,7 +57,6 @@ class RabbitMQ:
         self._server: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        install()
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "plugins").write_text("[].\n")
         (self.folder / "rabbitmq.conf").write_text(
