@@ -179,6 +179,14 @@ class Daemon:
         self._core.kill()
         self._core.wait()
 
+    def is_running(self) -> bool:
+        """Whether the core endpoint runs."""
+        return self._core is not None and self._core.poll() is None
+
+    def forget_pid(self) -> None:
+        """Remove what a core endpoint that was killed leaves behind, without which it would not start again."""
+        (self.home / "daemon.pid").unlink(missing_ok=True)
+
     def core_pid(self) -> int:
         """The core endpoint's process id."""
         assert self._core is not None
