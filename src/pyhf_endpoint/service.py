@@ -272,6 +272,7 @@ _REMEDIES = {
     "ENDPOINT_NOT_ONLINE": "its administrator starts it with: globus-compute-endpoint start NAME",
     "FORBIDDEN": "you may not use this endpoint; ask its administrator",
     "TASK_PAYLOAD_TOO_LARGE": "please report this",
+    "invalid_client": "check GLOBUS_COMPUTE_CLIENT_ID and GLOBUS_COMPUTE_CLIENT_SECRET",
     "AUTHENTICATION_ERROR": "log in again: pyhf-endpoint login",
 }
 

@@ -30,7 +30,12 @@ def own_daemon(daemon: Daemon) -> Iterator[Daemon]:
         daemon.start()
 
 
-def through(fault: Callable[[], object], site: str, folder: Path, after: int = 12) -> list[HypotestResult]:
+def out(service: StandIn) -> int:
+    """Tasks that have not come back."""
+    return sum(task["status"] == "waiting-for-ep" for task in service.state.tasks.values())
+
+
+def through(fault: Callable[[], object], site: str, service: StandIn, folder: Path, after: int = 12) -> list[HypotestResult]:
     """Run a grid, one hypothesis after the other with pyhf, and let the fault happen once some results have come."""
     output = folder / "results.jsonl"
     with Client(site) as client:
@@ -41,6 +46,7 @@ def through(fault: Callable[[], object], site: str, folder: Path, after: int = 1
         results = iter(client.hypotest(*inputs, engine="pyhf", poi_test=points, output=output))
         found = [next(results) for _ in range(after)]
         assert len(read(output).results) == after < SIGNALS * len(points)
+        assert out(service) > SIGNALS // 4
         fault()
         found += results
     assert len({one.key for one in found}) == len(found) == SIGNALS * len(points)
@@ -59,22 +65,22 @@ def test_the_user_endpoint_process_is_killed(site: str, own_daemon: Daemon, serv
         own_daemon.kill(running)
 
     sent = len(service.state.tasks)
-    found = through(kill, site, tmp_path)
+    found = through(kill, site, service, tmp_path)
     assert {process.pid for process in own_daemon.user_processes()} - before  # another one took over
     assert len(service.state.tasks) - sent > SIGNALS  # what was lost with it was sent again
     assert len({one.worker for one in found}) > 2
 
 
-def test_the_core_endpoint_is_killed_and_started_again(site: str, own_daemon: Daemon, tmp_path: Path) -> None:
+def test_the_core_endpoint_is_killed_and_started_again(site: str, own_daemon: Daemon, service: StandIn, tmp_path: Path) -> None:
     def kill() -> None:
         own_daemon.kill_core()
         own_daemon.forget_pid()
         own_daemon.start()
 
-    through(kill, site, tmp_path)
+    through(kill, site, service, tmp_path)
 
 
-def test_a_worker_is_killed(site: str, own_daemon: Daemon, tmp_path: Path) -> None:
+def test_a_worker_is_killed(site: str, own_daemon: Daemon, service: StandIn, tmp_path: Path) -> None:
     victims = []
 
     def kill() -> None:
@@ -82,13 +88,13 @@ def test_a_worker_is_killed(site: str, own_daemon: Daemon, tmp_path: Path) -> No
         victims.append(worker.pid)
         own_daemon.kill([worker])
 
-    found = through(kill, site, tmp_path)
+    found = through(kill, site, service, tmp_path)
     assert victims[0] not in {process.pid for process in own_daemon.workers()}
     assert len({one.worker for one in found}) == 3
     assert victims[0] in {int(one.worker.rpartition(":")[2]) for one in found}
     assert os.getpid() not in {int(one.worker.rpartition(":")[2]) for one in found}
 
 
-def test_the_broker_is_restarted(site: str, own_daemon: Daemon, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
-    through(rabbitmq.restart, site, tmp_path)
+def test_the_broker_is_restarted(site: str, own_daemon: Daemon, rabbitmq: RabbitMQ, service: StandIn, tmp_path: Path) -> None:
+    through(rabbitmq.restart, site, service, tmp_path)
     assert own_daemon.is_running()

@@ -21,14 +21,16 @@ def check_options(options: Mapping[str, Any], schema: Mapping[str, Any], site: s
     """
     if not schema:
         return
-    import jsonschema_rs
+    from jsonschema_rs import ValidationErrorKind, validator_for
 
     known = dict(schema.get("properties", {}))
     faults = []
-    for error in jsonschema_rs.validator_for(dict(schema)).iter_errors(dict(options)):
+    for error in validator_for(dict(schema)).iter_errors(dict(options)):
         path = ".".join(map(str, error.instance_path))
-        faults.append(f"{path}: {error.message}" if path else error.message)
-    faults += [f"{name}: unknown.{did_you_mean(name, known)}" for name in options if name not in known and faults]
+        if isinstance(error.kind, ValidationErrorKind.AdditionalProperties):
+            faults += [f"{name}: unknown.{did_you_mean(name, known)}" for name in error.kind.unexpected]
+        else:
+            faults.append(f"{path}: {error.message}" if path else error.message)
     if faults:
         accepted = ", ".join(sorted(known)) or "none"
         raise UsageError(list_faults(f"the choice of options for `{site}`", faults) + f"\noptions that it accepts: {accepted}")
