@@ -30,7 +30,7 @@ ALLOWED = {
     "probing": {"errors", "functions", "profiles", "transport", "verdicts"},
     "waiting": {"errors", "functions", "results", "service"},
     "run": {"dispatch", "errors", "functions", "plan", "results", "transport", "waiting"},
-    "client": {"errors", "functions", "inputs", "plan", "probing", "profiles", "results", "run", "transport"},
+    "client": {"functions", "inputs", "plan", "probing", "profiles", "results", "run", "transport"},
     "tables": {"errors", "results"},
     "hepdata": {"errors", "results"},
     "check": {"client", "errors", "results"},

@@ -1,5 +1,6 @@
 """Probing whole sites: a real pool of processes, and Parsl's own workers with devices that exist in name alone."""
 
+import functools
 import os
 import signal
 import sys
@@ -87,7 +88,7 @@ def test_a_worker_that_was_killed_is_replaced(transport: LocalTransport) -> None
 def test_workers_that_go_down_with_another_are_forgotten(
     transport: LocalTransport, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("pyhf_endpoint.functions.call", _second_dies(tmp_path))
+    let_workers_call(_second_dies(tmp_path), monkeypatch)
     reports = probe(transport)
     assert len(list(tmp_path.iterdir())) > 2
     assert {report.pid for report in reports} <= {child.pid for child in psutil.Process().children(recursive=True)}
@@ -95,7 +96,7 @@ def test_workers_that_go_down_with_another_are_forgotten(
 
 
 def test_workers_that_keep_dying_are_an_error(transport: LocalTransport, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyhf_endpoint.functions.call", _deadly())
+    let_workers_call(_deadly(), monkeypatch)
     with pytest.raises(TransportError, match="cannot be probed: its workers died while they were probed; see its logs"):
         probe(transport)
 
@@ -117,15 +118,19 @@ def test_numbers_without_sense(transport: LocalTransport, changes: dict[str, flo
 
 
 def test_workers_that_answer_something_else_are_named(transport: LocalTransport, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyhf_endpoint.functions.call", _nonsense())
+    let_workers_call(_nonsense(), monkeypatch)
     with pytest.raises(TransportError, match=r"a worker answers with no report: .*give it this version of pyhf-endpoint"):
         probe(transport)
 
 
 def test_workers_without_the_function_are_named(transport: LocalTransport, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyhf_endpoint.functions.call", _older())
+    let_workers_call(_older(), monkeypatch)
     with pytest.raises(TransportError, match=r"a worker cannot run the probe: KeyError: 'probe'; give it this version"):
         probe(transport)
+
+
+def let_workers_call(function: Callable[[str, bytes], bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyhf_endpoint.functions.Function", lambda kind: functools.partial(function, kind))
 
 
 def _nonsense() -> Callable[[str, bytes], bytes]:

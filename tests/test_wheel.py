@@ -42,6 +42,11 @@ def test_it_knows_its_sites(installed: Path, tmp_path: Path) -> None:
     assert "local" in run(installed / "pyhf-endpoint", "sites", "list", cwd=tmp_path)
 
 
+def test_it_renders_endpoints(installed: Path, tmp_path: Path) -> None:
+    run(installed / "pyhf-endpoint", "render", "polaris", "-o", "polaris", cwd=tmp_path)
+    assert (tmp_path / "polaris/user_config_template.yaml.j2").read_text(encoding="utf-8").startswith("{%- set site = {\n")
+
+
 def test_it_computes_an_example(installed: Path, tmp_path: Path) -> None:
     run(installed / "pyhf-endpoint", "example", "analysis", "--signals", "4", cwd=tmp_path)
     run(installed / "pyhf-endpoint", "hypotest", "analysis", "--site", "local", "-o", "r.jsonl", cwd=tmp_path)
@@ -58,6 +63,7 @@ def test_the_base_install_is_thin(installed: Path, tmp_path: Path, module: str) 
 
 MISSING = {
     "pyhf": (["hypotest", "analysis", "-o", "new.jsonl", "--engine", "pyhf"], "the engine `pyhf`"),
+    "endpoint": (["render", "polaris", "-o", "p", "--format", "parsl"], "rendering a user's configuration"),
     "plot": (["plot", "contour", "r.jsonl", "-o", "c.png"], "drawing plots"),
 }
 

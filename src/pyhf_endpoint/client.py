@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias, TypedDict, TypeVar, Unpack, cast
+from typing import Any, Self, TypeAlias, TypedDict, Unpack, cast
 
 from pyhf_endpoint import functions, probing, profiles
 from pyhf_endpoint.inputs import PatchSet, load
@@ -19,13 +19,12 @@ from pyhf_endpoint.results import (
     UpperLimitResult,
 )
 from pyhf_endpoint.run import Run, Target
-from pyhf_endpoint.transport import Via, connect
+from pyhf_endpoint.transport import Choice, Via, connect
 
 __all__ = ["Client", "Options", "Run"]
 
 Workspace: TypeAlias = Path | str | Mapping[str, Any]
 Signals: TypeAlias = Path | str | Mapping[str, Any] | PatchSet
-_Record = TypeVar("_Record", bound=Result)
 
 
 class Options(TypedDict, total=False):
@@ -70,14 +69,16 @@ class Client:
 
     Args:
         site: Name of a site (`pyhf-endpoint sites list`).
-        via: `local` for processes on this machine, `scheduler` for the site's batch system, from its login node; None: either.
-        workers: Worker processes of `local`; None takes one per usable core.
-        site_options: What to choose of the site's configuration, such as an account; for `scheduler`.
+        via: `local` for processes on this machine, `scheduler` for the site's batch system, from its login node, `globus` for its
+            endpoint, from anywhere; None takes the endpoint, or `local` at a site without a scheduler.
+        workers: Worker processes of `local`, or how many to count on at an endpoint; None takes what is there.
+        profile: A file with the site's profile, instead of looking for the name.
+        choice: What to choose of the site, such as an account; for `scheduler` and `globus`.
 
     Raises:
         UsageError: No site has this name, or it cannot be reached that way.
         InputError: The site's profile has faults.
-        TransportError: The scheduler's programs are not on this machine.
+        TransportError: The scheduler's programs are not on this machine, or no endpoint is known for the site.
     """
 
     def __init__(
@@ -86,10 +87,12 @@ class Client:
         *,
         via: Via | None = None,
         workers: int | None = None,
-        site_options: Mapping[str, Any] | None = None,
+        profile: Path | None = None,
+        choice: Choice | None = None,
     ) -> None:
-        self.site = site
-        self.transport = connect(profiles.find(site).profile, via=via, workers=workers, options=site_options)
+        found = (profiles.read(profile) if profile else profiles.find(site)).profile
+        self.site, self.profile = found.name, found
+        self.transport = connect(found, via=via, workers=workers, choice=choice)
 
     def hypotest(
         self,

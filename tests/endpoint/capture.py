@@ -49,8 +49,7 @@ def submission(text: str, folder: Path, patch: pytest.MonkeyPatch) -> dict[str, 
         folder: An empty folder.
         patch: Puts things back afterwards.
     """
-    heard, pods = _stage(folder, patch), list[Any]()
-    with _kubernetes(folder, pods, patch) if "KubernetesProvider" in text else nullcontext():
+    with prepared(text, folder, patch) as pods:
         engine = load_user_config(text).engine
         executor = engine.executor
         patch.setattr(executor, "_start_local_interchange_process", lambda: _no_interchange(executor))
@@ -60,11 +59,20 @@ def submission(text: str, folder: Path, patch: pytest.MonkeyPatch) -> dict[str, 
             executor.scale_out_facade(1)
         finally:
             engine.shutdown()
-    found = {"pod.json": json.dumps(pods[0], indent=2) + "\n"} if pods else dict(_files(folder / "run", heard))
+    found = {"pod.json": json.dumps(pods[0], indent=2) + "\n"} if pods else dict(_files(folder / "run", folder / "heard"))
     return {name: _settled(text, folder) for name, text in found.items()}
 
 
-def with_addresses(patch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def prepared(text: str, folder: Path, patch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """Put in place what a configuration's provider talks to; yields the list of pods that are asked for."""
+    pods: list[Any] = []
+    _stage(folder, patch)
+    with _kubernetes(folder, pods, patch) if "KubernetesProvider" in text else nullcontext():
+        yield pods
+
+
+def _with_addresses(patch: pytest.MonkeyPatch) -> None:
     """Give the machine a network that is everywhere the same, from the range that is set apart for examples."""
     patch.setattr("parsl.addresses.address_by_interface", lambda ifname: ADDRESS)
     patch.setattr("parsl.addresses.address_by_hostname", lambda: ADDRESS)
@@ -72,7 +80,7 @@ def with_addresses(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("parsl.executors.high_throughput.executor.get_all_addresses", lambda: {ADDRESS})
 
 
-def _stage(folder: Path, patch: pytest.MonkeyPatch) -> Path:
+def _stage(folder: Path, patch: pytest.MonkeyPatch) -> None:
     heard = folder / "heard"
     programs = folder / "bin"
     programs.mkdir(parents=True)
@@ -81,8 +89,7 @@ def _stage(folder: Path, patch: pytest.MonkeyPatch) -> Path:
         path.write_text(_PROGRAM.format(python=sys.executable, heard=str(heard), answers=_ANSWERS), encoding="utf-8")
         path.chmod(0o755)
     patch.setenv("PATH", f"{programs}:/usr/bin:/bin")
-    with_addresses(patch)
-    return heard
+    _with_addresses(patch)
 
 
 class _Nothing:
@@ -145,7 +152,7 @@ def _kubernetes(folder: Path, pods: list[Any], patch: pytest.MonkeyPatch) -> Ite
         "kind": "Config",
         "current-context": "c",
         "clusters": [cluster],
-        "users": [{"name": "c"}],
+        "users": [{"name": "c", "user": {}}],
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
     }
     (folder / "kubeconfig").write_text(json.dumps(kubeconfig), encoding="utf-8")

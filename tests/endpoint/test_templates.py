@@ -8,11 +8,12 @@ from typing import get_args
 import jinja2
 import jinja2.meta
 import pytest
+import yaml
 
 import pyhf_endpoint
-from pyhf_endpoint.endpoint import TEMPLATE
+from pyhf_endpoint.endpoint import CONFIG, TEMPLATE
 from pyhf_endpoint.profiles import schedulers
-from tests.endpoint.sites import bundle, use
+from tests.endpoint.sites import bundle, engine, use
 
 FOLDER = Path(pyhf_endpoint.__file__).parent / "endpoint_configs"
 TEMPLATES = sorted(FOLDER.glob("*.yaml.j2"))
@@ -41,6 +42,30 @@ def test_it_stands_unchanged_below_the_facts() -> None:
     head, template = text.split("\n} %}\n", 1)
     assert head.startswith("{%- set site = {\n")
     assert template == (FOLDER / "slurm.yaml.j2").read_text(encoding="utf-8")
+
+
+ODD = [
+    "echo '%} }} {{ 1 }} {% set a = 1 %} {# #}'",
+    r'echo "\\ \n \u00e9 \" ${A:-b} $(c) `d`"',
+    "echo 'é 😀' # comment: with, [signs] & *more* | > - ?",
+    "  \techo indented",
+    "---",
+    "null",
+]
+
+
+@pytest.mark.parametrize("line", ODD)
+def test_the_sites_lines_reach_the_shell_unchanged(line: str) -> None:
+    found = use({"environment": ["true", line, "true"]})
+    assert engine(found)["provider"]["worker_init"].splitlines()[:3] == ["true", line, "true"]
+
+
+def test_the_sites_texts_reach_the_configuration_unchanged() -> None:
+    odd = "-c '1' \\ \"2\" <3> & é %  : # |"
+    found = use({"launcher": {"kind": "srun", "overrides": odd}})
+    assert engine(found)["provider"]["launcher"]["overrides"] == odd
+    config = yaml.safe_load(bundle(use({"facility": "Two\nlines: of\ntext"})).files[CONFIG])
+    assert set(config) == {"display_name", "public", "heartbeat_period"}
 
 
 def test_rendering_needs_neither_parsl_nor_globus_compute_nor_jinja() -> None:

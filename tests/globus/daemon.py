@@ -30,7 +30,7 @@ idle_heartbeats_soft: 0
 idle_heartbeats_hard: 5760
 engine:
   type: GlobusComputeEngine
-  max_workers_per_node: {{ workers | default(2) }}
+  max_workers_per_node: {{ workers_per_node | default(2) }}
   address: 127.0.0.1
   allowed_serializers:
     - globus_compute_sdk.serialize.PureSourceTextInspect
@@ -48,7 +48,7 @@ SCHEMA = """\
 {
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "type": "object",
-  "properties": {"workers": {"type": "integer", "minimum": 1, "maximum": 4}},
+  "properties": {"workers_per_node": {"type": "integer", "minimum": 1, "maximum": 4}},
   "additionalProperties": false
 }
 """

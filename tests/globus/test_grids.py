@@ -14,6 +14,7 @@ from pyhf_endpoint.errors import InputError, PyhfEndpointError
 from pyhf_endpoint.functions import Function, RemoteError
 from pyhf_endpoint.results import read
 from pyhf_endpoint.service import REQUEST_LIMIT, Call, Service
+from pyhf_endpoint.transport import Choice
 from tests import small
 from tests.cli.command import COMMAND, run
 from tests.globus.standin import StandIn
@@ -60,15 +61,15 @@ def test_two_thousand_hypotheses_stay_within_the_limits(site: str, service: Stan
 def test_options_are_refused_before_anything_is_sent(site: str, service: StandIn, tmp_path: Path) -> None:
     inputs = small.write(tmp_path)
     before = len(service.requests)
-    done = run("hypotest", *inputs, "--site", site, "-o", tmp_path / "r", "--option", "workers=9", code=2)
-    assert "workers: 9 is greater than the maximum of 4" in done.err
-    done = run("hypotest", *inputs, "--site", site, "-o", tmp_path / "r", "--queue", "; rm -rf /", code=2)
-    assert "options that it accepts: workers" in done.err
+    done = run("hypotest", *inputs, "--site", site, "-o", tmp_path / "r", "--option", "workers_per_node=9", code=2)
+    assert "workers_per_node: 9 is greater than the maximum of 4" in done.err
+    done = run("hypotest", *inputs, "--site", site, "-o", tmp_path / "r", "--queue", "debug", code=2)
+    assert "options that it accepts: workers_per_node" in done.err
     assert len(service.requests) == before
 
 
 def test_an_option_reaches_the_endpoint(site: str, tmp_path: Path) -> None:
-    with Client(site, site_options={"workers": 1}) as client:
+    with Client(site, choice=Choice(settings={"workers_per_node": 1})) as client:
         found = list(client.hypotest(*small.write(tmp_path, signals=6), engine="pyhf"))
     assert len(found) == 6
     assert len({one.worker for one in found}) == 1

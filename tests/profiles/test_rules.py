@@ -51,6 +51,10 @@ FAULTS: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
             )
         ],
     ),
+    "heartbeats that would lose a node by one that is late": (
+        [on_gpu("heartbeat_period_s: 100")],
+        ["variants.gpu.heartbeat_threshold_s: 120 is less than two periods of 100 s; give at least 200"],
+    ),
     "braces in container flags": (
         [("flags: --nv", 'flags: "--env A={}"')],
         [f"container.flags: found '--env A={{}}'; {PATTERN_NOTE}"],

@@ -1,8 +1,12 @@
 """The profiles that come with the project."""
 
+import json
 from pathlib import Path
+from typing import Any
 
+import jsonschema_rs
 import pytest
+import yaml
 
 from pyhf_endpoint import profiles
 from pyhf_endpoint.profiles import evidence, resolve
@@ -130,6 +134,18 @@ def test_the_first_lines_name_the_schema_and_the_machine(name: str) -> None:
 
 def test_the_schema_file_is_current() -> None:
     assert (FOLDER / "site-profile.schema.json").read_text(encoding="utf-8") == schema_text(), "run `make schema`"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_schema_accepts_every_profile_and_no_misspelt_key(name: str) -> None:
+    """As an editor sees it: dates are text."""
+    schema = jsonschema_rs.validator_for(json.loads((FOLDER / "site-profile.schema.json").read_text(encoding="utf-8")))
+    site: dict[str, Any] = yaml.load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    stated = profile(name).model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    assert site.keys() == stated.keys()
+    schema.validate(stated)
+    assert not schema.is_valid({**stated, "facilty": "somewhere"})
+    assert not schema.is_valid({**stated, "status": "gone"})
 
 
 def test_the_table_of_fields_is_current() -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pyhf_endpoint.cli.progress import Tally
     from pyhf_endpoint.client import Run
     from pyhf_endpoint.results import Kind, Result
-    from pyhf_endpoint.transport import SiteStatus, Via
+    from pyhf_endpoint.transport import SiteStatus
 
 __all__ = ["Request", "execute"]
 
@@ -25,23 +25,20 @@ class Request:
     workspace: Path
     patchset: Path | None
     site: str
-    via: "Via | None"
     output: Path
     patches: tuple[str, ...]
-    workers: int | None
     measurement: str | None
     region: str | None
     resume: bool
     overwrite: bool
-    account: str | None
-    queue: str | None
-    settings: tuple[str, ...]
     dry_run: bool
     detach: bool
     quiet: bool
     normsys: str
     histosys: str
     seed: int
+    where: Mapping[str, Any]
+    """What `Client` takes besides the site's name."""
 
 
 def execute(kind: "Kind", request: Request, settings: Mapping[str, Any]) -> int:
@@ -56,8 +53,7 @@ def execute(kind: "Kind", request: Request, settings: Mapping[str, Any]) -> int:
 
     if request.resume and request.overwrite:
         raise UsageError("--resume continues the results file and --overwrite replaces it; give one of them")
-    chosen = _site_options(request)
-    with Client(request.site, via=request.via, workers=request.workers, site_options=chosen) as client:
+    with Client(request.site, **request.where) as client:
         if not request.dry_run:
             client.warm_up(settings.get("engine", "batched"))
         run = client.run(
@@ -78,24 +74,12 @@ def execute(kind: "Kind", request: Request, settings: Mapping[str, Any]) -> int:
             },
         )
         if request.dry_run:
-            click.echo(_describe(run, request.site, client.transport.slots))
+            click.echo(_describe(run, client.site, client.transport.slots))
             return 0
         if request.detach:
             click.echo(_detached(run, request))
             return 0
         return _compute(run, client.transport.status, quiet=request.quiet)
-
-
-def _site_options(request: Request) -> dict[str, Any]:
-    """The choices of the site's configuration, by name; numbers where they look like whole numbers."""
-    chosen: dict[str, Any] = {}
-    for setting in request.settings:
-        name, equals, value = setting.partition("=")
-        if not equals or not name:
-            raise UsageError(f"--option takes NAME=VALUE, such as nodes_per_block=2; `{setting}` is not that")
-        chosen[name] = int(value) if value.isdecimal() else value
-    named = {"account": request.account, "queue": request.queue}
-    return chosen | {name: value for name, value in named.items() if value is not None}
 
 
 def _detached(run: "Run[Result]", request: Request) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from pyhf_endpoint.cli.execute import Request, execute
+from pyhf_endpoint.cli.options import client_arguments, site_options
 from pyhf_endpoint.functions import ENGINES, HISTOSYS_CODES, NORMSYS_CODES, TEST_STATISTICS
-from pyhf_endpoint.transport import VIAS
 
 __all__ = ["fit", "hypotest", "ranking", "scan", "significance", "upper_limit"]
 
@@ -24,22 +24,16 @@ def _common(command: Callable[..., None]) -> Callable[..., None]:
             click.argument("workspace", type=_PATH),
             click.argument("patchset", type=_PATH, required=False),
             click.option("--site", default="local", show_default=True, help="Where to compute; see `pyhf-endpoint sites list`."),
-            click.option("--via", type=click.Choice(VIAS), help="How to reach the site.  [default: what the site has]"),
             click.option("-o", "--output", type=_PATH, required=True, help="The results file (JSON lines) to write."),
             click.option("--patch", "patches", multiple=True, metavar="NAME", help="Compute only this patch; may be repeated."),
-            click.option("--workers", type=click.IntRange(min=1), help="Worker processes.  [default: one per core]"),
             click.option("--measurement", metavar="NAME", help="The measurement.  [default: the workspace's first]"),
             click.option("--region", metavar="FOLDER", help="Which analysis of a folder or archive that holds several."),
             click.option("--resume", is_flag=True, help="Continue the results file: compute only what is missing."),
             click.option("--overwrite", is_flag=True, help="Replace the results file."),
-            click.option("--account", help="Account that the site's jobs are charged to."),
-            click.option("--queue", help="Queue of the site's jobs."),
-            click.option(
-                "--option", "settings", multiple=True, metavar="NAME=VALUE", help="Another option of the site's; may be repeated."
-            ),
             click.option("--detach", is_flag=True, help="Only send the work; `results collect` takes the results later."),
             click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
             click.option("--quiet", is_flag=True, help="Show no progress and no summary."),
+            site_options,
             click.option(
                 "--normsys", type=click.Choice(NORMSYS_CODES), default="code4", show_default=True, help="Interpolation code."
             ),
@@ -60,7 +54,8 @@ _blind = click.option("--blind", is_flag=True, help="Compute expected values alo
 
 
 def _execute(kind: Any, given: dict[str, Any]) -> None:
-    request = Request(**{name: given.pop(name) for name in _SHARED})
+    where = client_arguments(given)
+    request = Request(**{name: given.pop(name) for name in _SHARED if name != "where"}, where=where)
     click.get_current_context().exit(execute(kind, request, given))
 
 

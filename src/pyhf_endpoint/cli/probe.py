@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pyhf_endpoint.cli.options import client_arguments, site_options
+
 if TYPE_CHECKING:
     from pyhf_endpoint.functions import Device, WorkerReport
     from pyhf_endpoint.verdicts import Expected, Verdict
@@ -18,28 +20,28 @@ _NAMED = 4
 
 @click.command()
 @click.argument("site")
-@click.option("--workers", type=click.IntRange(min=1), help="Workers to start or hear of.  [default: all that the site offers]")
+@site_options
 @click.option("--seconds", type=click.FloatRange(0, 2), default=0.2, show_default=True, help="How long a probe keeps its worker.")
 @click.option(
     "--wait", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, help="Seconds to wait for all workers."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything that the workers told, as JSON.")
 @click.pass_context
-def probe(ctx: click.Context, /, site: str, workers: int | None, seconds: float, wait: float, as_json: bool) -> None:
+def probe(ctx: click.Context, /, site: str, seconds: float, wait: float, as_json: bool, **given: Any) -> None:
     """Ask the workers of SITE where they run, which devices they see and where a computation lands.
 
     Two verdicts follow. `pinning`: every worker has an accelerator of its own, one that exists, and no more threads than cores.
     `compute device`: a float64 matrix product was computed on it. The exit code is 1 if one of them is `failed`.
     """
-    from pyhf_endpoint import profiles
     from pyhf_endpoint.client import Client
     from pyhf_endpoint.probing import expectation
     from pyhf_endpoint.verdicts import VERDICTS
 
-    expected = expectation(profiles.resolve(profiles.find(site).profile))
-    with Client(site, workers=workers) as client:
-        reports = client.probe(seconds=seconds, count=workers, limit_s=wait)
-        wanted = workers or client.transport.slots
+    where = client_arguments(given)
+    with Client(site, **where) as client:
+        expected = expectation(where["choice"].use(client.profile))
+        reports = client.probe(seconds=seconds, limit_s=wait)
+        wanted = client.transport.slots
     if len(reports) < wanted:
         click.echo(f"warning: {len(reports)} of {wanted} workers answered within {wait:g} s; wait longer with --wait", err=True)
     verdicts = [judge(reports, expected) for judge in VERDICTS]

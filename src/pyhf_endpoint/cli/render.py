@@ -31,7 +31,7 @@ class _Request:
 @click.command()
 @click.argument("site", required=False)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder of the files.")
-@click.option("--all", "every", is_flag=True, help="Render every site, each into a folder of its name.")
+@click.option("--all", "every", is_flag=True, help="Render every active site, each into a folder of its name.")
 @click.option("--variant", help="A variant of the site; default the first.")
 @click.option("--account", help="Account that jobs are charged to, as the users' default; without it they must name one.")
 @click.option("--queue", help="Queue, as the users' default.")
@@ -91,7 +91,7 @@ def _every(folder: Path, request: _Request) -> int:
 
     code = 0
     for site in profiles.names():
-        if profiles.find(site).profile.status == "retired" and not request.retired_ok:
+        if profiles.find(site).profile.status != "active" and not request.retired_ok:
             continue
         try:
             code = max(code, _one(site, folder / site, request))

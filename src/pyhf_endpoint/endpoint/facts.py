@@ -5,7 +5,9 @@
 | name, variant, scheduler | texts |
 | account, queue, walltime_minutes, nodes_per_block, max_blocks | defaults of the user's options; "" and 0 where there is none |
 | encrypted | whether engine and workers encrypt what they send |
+| worker_logs | folder for the workers' logs; "" for the engine's own |
 | max_idletime_s | seconds after which an idle block is given back |
+| heartbeat_period_s, heartbeat_threshold_s | seconds between signs of life, and of silence after which a node is lost |
 | workers_per_node, cores_per_worker | 0 workers: as many as there are cores |
 | accelerators, cpu_affinity | the device of each worker, and its CPUs in Parsl's notation |
 | address | a function of `parsl.addresses` as `type` with its arguments, an address, or empty |
@@ -73,7 +75,10 @@ def site_facts(use: Resolved, options: Options) -> dict[str, Json]:
         "max_blocks": use["max_blocks"],
         # The keys lie in the engine's folder, which pods do not see.
         "encrypted": not isinstance(use.profile.scheduler, KubernetesScheduler),
+        "worker_logs": "/tmp/parsl" if isinstance(use.profile.scheduler, KubernetesScheduler) else "",  # noqa: S108 - a pod's own
         "max_idletime_s": use["max_idletime_s"],
+        "heartbeat_period_s": use["heartbeat_period_s"],
+        "heartbeat_threshold_s": use["heartbeat_threshold_s"],
         "workers_per_node": workers or 0,
         "cores_per_worker": _cores_per_worker(workers, cores),
         "accelerators": [*slots],

@@ -21,7 +21,7 @@ _SHAPES = {
     "image": (re.compile(r"[A-Za-z0-9/][A-Za-z0-9_.:@+/-]{0,254}"), "an absolute path or an image's address"),
 }
 _FOLDER = re.compile(r"/[A-Za-z0-9_.@+=/-]{0,200}")
-_TEXTS = {"queue", "walltime", "image", "account", "interface"}
+_TEXTS = {"queue", "node", "walltime", "image", "account", "interface"}
 _PATTERNS = {"account": re.compile(ACCOUNT), "interface": re.compile(r"[a-z][a-z0-9]{0,14}(\.[0-9]{1,4})?")}
 
 

@@ -51,6 +51,7 @@ def render(use: Resolved, options: Options | None = None) -> Bundle:
     chosen = options or Options()
     faults = check_texts({name: setting.value for name, setting in use.settings.items()})
     faults += [f"{fault.path}: {fault.message}" for fault in check_use(use)]
+    faults += _memory_faults(use)
     if faults:
         raise UsageError(list_faults(f"site `{use.profile.name}`, variant `{use.variant}`", faults))
     return Bundle(
@@ -62,6 +63,13 @@ def render(use: Resolved, options: Options | None = None) -> Bundle:
             ENVIRONMENT: _environment(use, chosen),
         },
     )
+
+
+def _memory_faults(use: Resolved) -> list[str]:
+    """Parsl's providers for these schedulers cannot ask for memory, and silence would look like consent."""
+    kind = use.profile.scheduler.kind
+    asked = use["memory_gb"] is not None and kind in {"cobalt", "torque", "local"}
+    return [f"memory_gb: {use['memory_gb']}, but a job of {kind} does not ask for memory; leave it out"] if asked else []
 
 
 def launcher_folder(environment_folder: str) -> str:
@@ -83,8 +91,9 @@ def _json(value: Json) -> str:
 
 
 def _config(use: Resolved, options: Options) -> str:
+    facility = " ".join(use.profile.facility.split())  # a line feed would end the comment
     lines = [
-        f"# {use.profile.name}, {use.profile.facility}: rendered from the site's profile, which is the place to change a fact.",
+        f"# {use.profile.name}, {facility}: rendered from the site's profile, which is the place to change a fact.",
         f"display_name: pyhf-endpoint on {use.profile.name} ({use.variant})",
         "public: false",
         "heartbeat_period: 30",

@@ -46,8 +46,10 @@ def covariance(fitter: Fitter, model: Model, theta: Floats, row: int, fixed: Fla
             gradient = to_numpy(several.gradient(several.xp.asarray(points)))[:, columns]
         up, down = gradient[: len(shifts)], gradient[len(shifts) :]
         hessian[part] = (up - down) / (2 * step[part, None])
+    # What is left of the gradient bends a flat direction a little; to first order it stays flat, which this tells
+    first_order = scaled[:, columns].T @ scaled[:, columns] + np.diag(to_numpy(at.diagonal)[0][columns])
     inverse = _inverse(0.5 * (hessian + hessian.T))
-    if inverse is None:
+    if inverse is None or _inverse(first_order) is None:
         return None
     total[np.ix_(columns, columns)] = inverse
     return total, free

@@ -2,10 +2,15 @@
 
 The Hessian is approximated by `newton`'s and corrected by the last ten changes of the gradient (L-BFGS, Nocedal & Wright,
 algorithm 7.4, with Newton's matrix as H0). Parameters at a bound that the gradient pushes against are held there. A row has
-converged when its estimated distance to the minimum (EDM, half the decrease that the quadratic model predicts) is small.
+converged when its estimated distance to the minimum (EDM, the decrease that the quadratic model predicts) is small.
+
+A remembered change may mislead: one step into a place where the likelihood is all but infinite (a shapesys with few auxiliary
+counts near zero) teaches an enormous curvature, which makes every later step and EDM along it tiny. Such changes are not
+remembered, and no row has converged before Newton's step alone, which remembers nothing, agrees that the minimum is close.
 """
 
 from dataclasses import dataclass, replace
+from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +27,10 @@ _SHRINK = 0.3  # of a step that did not decrease the likelihood enough
 _SMALLEST_STEP = 1e-9
 _COMPACT = 0.85  # rows are dropped once no more than this share is still moving
 _ROUNDING = 1e-13  # relative to the likelihood: changes below it are rounding
+_STIFFER = 1e3  # curvature along a step, relative to what was expected, that is not of the minimum's surroundings
+_FLAT = 1e-4  # damping, see `newton`: nothing whose likelihood changes by more than 5e-7 over a parameter's range counts as flat
+_DAMPED = 10.0  # the same after a step that did not decrease the likelihood enough
+_DOUBT = 10.0  # factor between the EDM of Newton's step alone and that with what was remembered; usually 0.5 to 3
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,10 @@ class _State:
 
     def curvature(self) -> Evaluation:
         return Evaluation(self.nll, self.gradient, self.jacobian, self.weight, self.diagonal)
+
+    def damping(self, xp: ModuleType) -> Array:
+        """[H] see `newton`."""
+        return xp.where(self.step == 1, _FLAT, _DAMPED)
 
 
 class _Memory:
@@ -107,6 +120,10 @@ def _loop(model: Model, kinks: Kinks, theta: Array, fixed: Array, tolerance: Flo
         direction, edm = _direction(model, kinks, state, memory)
         close, stuck = to_numpy(edm) < tolerance[rows], to_numpy(state.step < _SMALLEST_STEP)
         done = live & ((close & to_numpy(state.step == 1)) | stuck)
+        close = done & ~stuck
+        if close.any():
+            direction, edm, doubtful = _doubt(model, kinks, state, memory, (direction, edm), close, tolerance[rows])
+            done &= ~doubtful
         if done.any():
             _record(result, rows, done, state, edm, iteration, converged=~stuck)
             live &= ~done
@@ -167,7 +184,7 @@ def _direction(model: Model, kinks: Kinks, state: _State, memory: _Memory) -> tu
         share = (rho * xp.einsum("hp,hp->h", change, vector))[:, None]
         shares.append(share)
         vector = vector - share * response
-    step = newton(model, curvature, vector, free)
+    step = newton(model, curvature, vector, free, state.damping(xp))
     for (change, response, rho), share in zip(memory.pairs, reversed(shares), strict=True):
         correction = (rho * xp.einsum("hp,hp->h", response, step))[:, None]
         step = step + (share - correction) * change
@@ -177,10 +194,40 @@ def _direction(model: Model, kinks: Kinks, state: _State, memory: _Memory) -> tu
     index = np.nonzero(to_numpy(uphill))[0]
     if len(index):  # the remembered changes mislead: forget them
         memory.forget(xp, uphill)
-        plain = newton(model.take(index), take(curvature, index), state.gradient[index], free[index])
-        step = put(step, index, plain)
-        edm = put(edm, index, 0.5 * (state.gradient[index] * plain * free[index]).sum(axis=1))
+        plain, plain_edm = _plain(model, kinks, state, index)
+        return put(-step, index, plain), put(edm, index, plain_edm)
     return -step, edm
+
+
+def _plain(model: Model, kinks: Kinks, state: _State, index: npt.NDArray[np.intp]) -> tuple[Array, Array]:
+    """Newton's direction and EDM of some rows, without what was remembered."""
+    few, here = model.take(index), take(state, index)
+    free = _free(few, kinks.take(index), here)
+    step = newton(few, here.curvature(), here.gradient, free, here.damping(model.xp))
+    return -step, 0.5 * (here.gradient * step).sum(axis=1)
+
+
+def _doubt(
+    model: Model,
+    kinks: Kinks,
+    state: _State,
+    memory: _Memory,
+    found: tuple[Array, Array],
+    close: npt.NDArray[np.bool_],
+    tolerance: Floats,
+) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
+    """Hold rows that seem to have converged against Newton's step alone; those that it contradicts forget and take that step."""
+    direction, edm = found
+    index = np.nonzero(close)[0]
+    plain, plain_edm = _plain(model, kinks, state, index)
+    wrong = ~(to_numpy(plain_edm) <= _DOUBT * tolerance[index])
+    doubtful = np.zeros(len(close), dtype=bool)
+    if wrong.any():
+        index, kept = index[wrong], np.nonzero(wrong)[0]
+        doubtful[index] = True
+        memory.forget(model.xp, model.xp.asarray(doubtful))
+        direction, edm = put(direction, index, plain[kept]), put(edm, index, plain_edm[kept])
+    return direction, edm, doubtful
 
 
 def _advance(model: Model, kinks: Kinks, state: _State, direction: Array, memory: _Memory) -> tuple[_State, Kinks]:
@@ -196,7 +243,8 @@ def _advance(model: Model, kinks: Kinks, state: _State, direction: Array, memory
     accepted = at.nll <= state.nll + 1e-4 * promised + _ROUNDING * xp.abs(state.nll)
     product = (change * response).sum(axis=1)
     size = xp.sqrt((change * change).sum(axis=1) * (response * response).sum(axis=1))
-    good = xp.isfinite(at.nll) & (product > 1e-8 * size)
+    expected = -state.step * state.step * (state.gradient * direction).sum(axis=1)
+    good = xp.isfinite(at.nll) & (product > 1e-8 * size) & (product < _STIFFER * expected)
     memory.add(change, xp.where(good[:, None], response, 0.0), xp.where(good, 1.0 / xp.where(good, product, 1.0), 0.0))
     step = xp.where(accepted, 1.0, state.step * _SHRINK)
     if bool(accepted.all()):

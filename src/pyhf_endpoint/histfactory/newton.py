@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 __all__ = ["newton"]
 
-_RIDGE = 1e-13  # relative; keeps parameters that the data cannot tell apart from making the system singular
+_RIDGE = 1e-10  # relative; keeps parameters that the data cannot tell apart from making the system singular
 
 
-def newton(model: "Model", at: "Evaluation", vector: Array, free: Array) -> Array:
+def newton(model: "Model", at: "Evaluation", vector: Array, free: Array, damping: Array) -> Array:
     """Multiply the inverse of the approximate Hessian, restricted to free parameters, to a vector.
 
     Args:
@@ -20,15 +20,21 @@ def newton(model: "Model", at: "Evaluation", vector: Array, free: Array) -> Arra
         at: Where the Hessian is taken.
         vector: [H, P]
         free: [H, P] ones and zeros.
+        damping: [H] curvature given to parameters without a constraint, in units of their allowed range. It keeps steps within
+            reach along valleys, in which parameters compensate each other.
 
     Returns:
         [H, P], zero where not free.
     """
     xp = model.xp
     scaled = at.jacobian * xp.sqrt(at.weight)[:, :, None]
+    bounded = model.sizes.parameters - model.sizes.free
+    span = model.rows.upper[:, bounded:] - model.rows.lower[:, bounded:]
+    flat = damping[:, None] / xp.maximum(span * span, 1e-30)
+    diagonal = xp.concatenate([at.diagonal[:, :bounded], flat], axis=1)
     if model.sizes.bins < model.sizes.parameters:
-        return _by_bins(model, scaled, at.diagonal, vector * free, free)
-    return _by_parameters(model, scaled * free[:, None, :], at.diagonal, vector * free, free)
+        return _by_bins(model, scaled, diagonal, vector * free, free)
+    return _by_parameters(model, scaled * free[:, None, :], diagonal, vector * free, free)
 
 
 def _by_parameters(model: "Model", scaled: Array, diagonal: Array, vector: Array, free: Array) -> Array:
@@ -56,7 +62,7 @@ def _by_bins(model: "Model", scaled: Array, diagonal: Array, vector: Array, free
     schur = xp.matmul(transposed, through)
     identity = xp.eye(sizes.free)
     size = (schur * identity).sum(axis=2)
-    schur = schur + identity * ((1.0 - free[:, bounded:]) + _RIDGE * size + 1e-30)[:, :, None]
+    schur = schur + identity * ((1.0 - free[:, bounded:]) + diagonal[:, bounded:] + _RIDGE * size)[:, :, None]
     target = vector[:, bounded:] - xp.matmul(transposed, reduced[:, :, None])[:, :, 0]
     unbound = xp.linalg.solve(schur, target[:, :, None])[:, :, 0] * free[:, bounded:]
     rest = reduced + xp.matmul(through, unbound[:, :, None])[:, :, 0]

@@ -64,6 +64,10 @@ class RunSettings(Frozen):
     """Memory of a job on each node; asked for only where given."""
     max_idletime_s: Count | None = None
     """Seconds after which an idle block is given back; default 120."""
+    heartbeat_period_s: Count | None = None
+    """Seconds between two signs of life of a block's workers; default 30."""
+    heartbeat_threshold_s: Count | None = None
+    """Seconds of silence after which a node counts as lost; default 120."""
     directives: tuple[Directive, ...] | None = None
     """Options of the batch system besides the scheduler's own `directives`."""
     image: ImageVariant | None = None

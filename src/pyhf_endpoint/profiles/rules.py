@@ -60,7 +60,7 @@ def check(profile: SiteProfile) -> list[Fault]:
 def check_use(use: Resolved) -> list[Fault]:
     """Return every fault of one way of using a site; paths are names of settings."""
     rules: tuple[Callable[[Resolved], Iterator[Fault]], ...] = (
-        _within_limits, _exclusive, _workers, _shared, _rejected, _image, _one_node, _cores
+        _within_limits, _heartbeats, _exclusive, _workers, _shared, _rejected, _image, _one_node, _cores
     )  # fmt: skip
     return [fault for rule in rules for fault in rule(use)]
 
@@ -157,6 +157,13 @@ def _within_limits(use: Resolved) -> Iterator[Fault]:
         yield Fault("nodes_per_block", f"{use['nodes_per_block']} is less than queue {use['queue']} takes, {queue.min_nodes}")
     if queue.max_nodes != "unknown" and use["nodes_per_block"] > queue.max_nodes:
         yield Fault("nodes_per_block", f"{use['nodes_per_block']} is more than queue {use['queue']} takes, {queue.max_nodes}")
+
+
+def _heartbeats(use: Resolved) -> Iterator[Fault]:
+    """A node is not taken for lost because one sign of life came late."""
+    period, threshold = use["heartbeat_period_s"], use["heartbeat_threshold_s"]
+    if threshold < 2 * period:
+        yield Fault("heartbeat_threshold_s", f"{threshold} is less than two periods of {period} s; give at least {2 * period}")
 
 
 def _exclusive(use: Resolved) -> Iterator[Fault]:

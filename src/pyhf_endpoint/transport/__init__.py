@@ -1,14 +1,15 @@
 """How chunks of work reach a site: each transport hands out a `concurrent.futures.Executor`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from pyhf_endpoint import directory
 from pyhf_endpoint.errors import TransportError, UsageError
 from pyhf_endpoint.functions.register import Registry
 from pyhf_endpoint.profiles import SiteProfile
 from pyhf_endpoint.service import Service
+from pyhf_endpoint.transport.choice import Choice, endpoint_options, scheduler_configuration
 from pyhf_endpoint.transport.faults import NodeLostError, PayloadTooLargeError, WorkerLostError
 from pyhf_endpoint.transport.globus import GlobusTransport
 from pyhf_endpoint.transport.local import LocalTransport
@@ -17,6 +18,7 @@ from pyhf_endpoint.transport.status import SiteStatus
 
 __all__ = [
     "VIAS",
+    "Choice",
     "GlobusTransport",
     "LocalTransport",
     "NodeLostError",
@@ -70,7 +72,7 @@ def connect(
     *,
     via: Via | None = None,
     workers: int | None = None,
-    options: Mapping[str, Any] | None = None,
+    choice: Choice | None = None,
 ) -> Transport:
     """Return the transport to a site.
 
@@ -79,7 +81,7 @@ def connect(
         via: `local` for processes on this machine, `scheduler` for the site's batch system, `globus` for its endpoint; None takes
             `globus`, or `local` at a site without a scheduler and an endpoint.
         workers: Worker processes of `local`, or how many to count on at an endpoint; None takes what is there.
-        options: What the user chooses of the site's configuration, for `scheduler` and `globus`.
+        choice: What the user chooses of the site, for `scheduler` and `globus`.
 
     Raises:
         UsageError: The number of workers is not positive, or the site cannot be reached that way.
@@ -89,29 +91,20 @@ def connect(
         raise UsageError(f"cannot work with {workers} workers; give at least 1")
     match via or _natural_way(profile):
         case "local":
+            if choice:
+                raise UsageError(
+                    "--account, --queue, --variant, --env and --option are for a scheduler; leave them out, or name a site"
+                )
             return LocalTransport(workers)
         case "globus":
-            return _globus(profile, options or {}, workers)
+            return _globus(profile, choice or Choice(), workers)
     if workers is not None:
         raise UsageError("the number of workers is not for --via scheduler, whose blocks have as many as the site's profile says")
-    config_text, environment = scheduler_configuration(profile, options or {})
+    config_text, environment = scheduler_configuration(profile, choice or Choice())
     return SchedulerTransport(config_text, environment, site=profile.name)
 
 
-def scheduler_configuration(profile: SiteProfile, options: Mapping[str, Any]) -> tuple[str, Mapping[str, str]]:  # noqa: ARG001
-    """Return what a site's blocks are started with: the rendered user endpoint configuration, and the environment.
-
-    Args:
-        profile: The site.
-        options: What the user chooses.
-
-    Raises:
-        UsageError: The site has no scheduler.
-    """
-    raise UsageError(f"the site `{profile.name}` has no scheduler; leave out --via scheduler, or name another site")
-
-
-def _globus(profile: SiteProfile, options: Mapping[str, Any], workers: int | None) -> GlobusTransport:
+def _globus(profile: SiteProfile, choice: Choice, workers: int | None) -> GlobusTransport:
     address, service = directory.require(profile), Service()
     functions = address.entry.functions or Registry().latest(service.environment)
     if not functions:
@@ -119,7 +112,7 @@ def _globus(profile: SiteProfile, options: Mapping[str, Any], workers: int | Non
             f"the endpoint of `{profile.name}` ({address.origin}) comes with no functions, and you have registered none;"
             " run: pyhf-endpoint functions register"
         )
-    return GlobusTransport(address, functions, options, service, workers=workers)
+    return GlobusTransport(address, functions, endpoint_options(choice), service, workers=workers)
 
 
 def _natural_way(profile: SiteProfile) -> Via:

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from pyhf_endpoint.cobalt.register import register_cobalt_provider
 from pyhf_endpoint.errors import InputError, MissingExtraError, TransportError
 from pyhf_endpoint.functions import wire
 from pyhf_endpoint.transport import guard
@@ -215,8 +216,8 @@ class Engine(Executor):
             if not jobs or all(provider.cancel(jobs)):
                 return
             provider.status(jobs)  # one job that had ended by itself makes the whole call fail
-        left = ", ".join(map(str, jobs))
-        _log.warning("could not cancel all of the jobs %s; look for them in the queue, and at %s", left, self._run)
+        names = ", ".join(map(str, jobs))
+        _log.warning("could not cancel all of the jobs %s; look for them in the queue, and at the logs in %s", names, self._run)
 
 
 def _load(configuration: EngineConfiguration) -> Any:
@@ -224,6 +225,8 @@ def _load(configuration: EngineConfiguration) -> Any:
         from globus_compute_endpoint.endpoint.config.utils import load_config_yaml
     except ImportError as error:
         raise MissingExtraError("endpoint", "the transport `scheduler`") from error
+    if configuration.provider == "CobaltProvider":
+        register_cobalt_provider()
     try:
         return load_config_yaml(configuration.text).engine
     except Exception as error:  # click's for what the loader sees, anything for what a provider's constructor meets

@@ -1,0 +1,37 @@
+# qsub -q normal -A project /folder/run/submit_scripts/parsl.parsl.GlobusComputeEngine-HighThroughputExecutor.block-0.TIME.submit
+#!/bin/bash
+
+#PBS -l gres=shifter
+
+#PBS -S /bin/bash
+#PBS -N parsl.parsl.GlobusComputeEngine-HighThroughputExecutor.block-0.TIME
+#PBS -m n
+#PBS -l walltime=00:30:00
+#PBS -l nodes=1:ppn=1
+#PBS -o /folder/run/submit_scripts/parsl.parsl.GlobusComputeEngine-HighThroughputExecutor.block-0.TIME.submit.stdout
+#PBS -e /folder/run/submit_scripts/parsl.parsl.GlobusComputeEngine-HighThroughputExecutor.block-0.TIME.submit.stderr
+
+source ~/pyhf-endpoint-venv/bin/activate || exit 3
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 BLIS_NUM_THREADS=1 NUMEXPR_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
+export JAX_ENABLE_X64=1 JAX_PLATFORMS=cpu
+export JAX_COMPILATION_CACHE_DIR="$(mktemp -u "${TMPDIR:-/tmp}/jax-cache.XXXXXXXXXX")"
+
+
+export JOBNAME="parsl.parsl.GlobusComputeEngine-HighThroughputExecutor.block-0.TIME"
+
+set -e
+WORKERCOUNT=1
+SCRIPT_DIR="/folder/run/submit_scripts"
+[[ -d $SCRIPT_DIR ]] || SCRIPT_DIR=""
+
+cat << APRUN_EOF > ${SCRIPT_DIR:+$SCRIPT_DIR/}cmd_$JOBNAME.sh
+globus-compute-endpoint python-exec parsl.executors.high_throughput.process_worker_pool  --max_workers_per_node=1 -a 192.0.2.1 -p 0 -c 1 -m None --poll 10 --port=54000 --cert_dir /folder/run/GlobusComputeEngine-HighThroughputExecutor/certificates --logdir=/folder/run/GlobusComputeEngine-HighThroughputExecutor --logconf=None --block_id=0 --hb_period=30  --hb_threshold=120 --drain_period=None --cpu-affinity none  --mpi-launcher=mpiexec --available-accelerators 
+APRUN_EOF
+chmod a+x ${SCRIPT_DIR:+$SCRIPT_DIR/}cmd_$JOBNAME.sh
+
+aprun -n 1 -N 1 -b -- bwpy-environ -- /bin/bash ${SCRIPT_DIR:+$SCRIPT_DIR/}cmd_$JOBNAME.sh &
+wait
+
+[[ "1" == "1" ]] && echo "Done"
+
+

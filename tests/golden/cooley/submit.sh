@@ -1,0 +1,28 @@
+# qsub -n 1 -t 30 --mode script -A project -q default --attrs filesystems=home,grand --jobname parsl.GlobusComputeEngine-HighThroughputExecutor.block-0.TIME --cwd /folder/run/submit_scripts -o /folder/run/submit_scripts/parsl.GlobusComputeEngine-HighThroughputExecutor.block-0.TIME.stdout -e /folder/run/submit_scripts/parsl.GlobusComputeEngine-HighThroughputExecutor.block-0.TIME.stderr --debuglog /folder/run/submit_scripts/parsl.GlobusComputeEngine-HighThroughputExecutor.block-0.TIME.cobaltlog /folder/run/submit_scripts/parsl.GlobusComputeEngine-HighThroughputExecutor.block-0.TIME
+#!/bin/bash
+
+export JOBNAME=parsl.GlobusComputeEngine-HighThroughputExecutor.block-0.TIME
+export PARSL_CORES=12
+if [ -n "${COBALT_NODEFILE:-}" ]; then export PBS_NODEFILE="$COBALT_NODEFILE"; fi
+
+source /opt/pyhf-endpoint/bin/activate || exit 3
+export OMP_NUM_THREADS=6 OPENBLAS_NUM_THREADS=6 MKL_NUM_THREADS=6 BLIS_NUM_THREADS=6 NUMEXPR_NUM_THREADS=6 VECLIB_MAXIMUM_THREADS=6
+export JAX_ENABLE_X64=1 JAX_PLATFORMS=cuda,cpu XLA_PYTHON_CLIENT_MEM_FRACTION=0.900
+export JAX_COMPILATION_CACHE_DIR="$(mktemp -u "${TMPDIR:-/tmp}/jax-cache.XXXXXXXXXX")"
+
+set -e
+export CORES=$(getconf _NPROCESSORS_ONLN)
+[[ "1" == "1" ]] && echo "Found cores : $CORES"
+WORKERCOUNT=1
+SCRIPT_DIR="/folder/run/submit_scripts"
+[[ -d $SCRIPT_DIR ]] || SCRIPT_DIR=""
+
+cat << MPIRUN_EOF > ${SCRIPT_DIR:+$SCRIPT_DIR/}cmd_$JOBNAME.sh
+globus-compute-endpoint python-exec parsl.executors.high_throughput.process_worker_pool  --max_workers_per_node=2 -a 192.0.2.1 -p 0 -c 6 -m None --poll 10 --port=54000 --cert_dir /folder/run/GlobusComputeEngine-HighThroughputExecutor/certificates --logdir=/folder/run/GlobusComputeEngine-HighThroughputExecutor --logconf=None --block_id=0 --hb_period=30  --hb_threshold=120 --drain_period=None --cpu-affinity none  --mpi-launcher=mpiexec --available-accelerators 0 1
+MPIRUN_EOF
+chmod u+x ${SCRIPT_DIR:+$SCRIPT_DIR/}cmd_$JOBNAME.sh
+
+mpirun -np $WORKERCOUNT  /bin/bash ${SCRIPT_DIR:+$SCRIPT_DIR/}cmd_$JOBNAME.sh
+
+[[ "1" == "1" ]] && echo "All workers done"
+true
