@@ -94,6 +94,12 @@ def daemon(
         yield running
 
 
+@pytest.fixture(autouse=True)
+def new_window(service: StandIn) -> None:
+    """Each test has the service's rate of requests to itself."""
+    service.forget_rates()
+
+
 @pytest.fixture
 def site(daemon: Daemon, functions: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A site whose endpoint it is, in this process' environment and in that of the commands it starts."""

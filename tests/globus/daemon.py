@@ -149,10 +149,14 @@ class Daemon:
         with (self._folder / "output").open("ab") as log:
             # its own session: at its end the daemon signals its whole process group
             self._core = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, start_new_session=True)
+        self.await_online()
+
+    def await_online(self) -> None:
+        """Return once the service hears from it."""
         deadline = time.monotonic() + _ONLINE_S
         while not self._online():
-            if self._core.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the endpoint did not start: {(self._folder / 'output').read_text()[-3000:]}")
+            if not self.is_running() or time.monotonic() > deadline:
+                raise RuntimeError(f"the endpoint is not online: {(self._folder / 'output').read_text()[-3000:]}")
             time.sleep(0.1)
 
     def stop(self) -> None:

@@ -9,7 +9,7 @@ from pyhf_endpoint.errors import TransportError, UsageError
 from pyhf_endpoint.functions.register import Registry
 from pyhf_endpoint.profiles import SiteProfile
 from pyhf_endpoint.service import Service
-from pyhf_endpoint.transport.choice import Choice, endpoint_options, scheduler_configuration
+from pyhf_endpoint.transport.choice import Choice, endpoint_options, scheduler_configuration, workers_of
 from pyhf_endpoint.transport.faults import NodeLostError, PayloadTooLargeError, WorkerLostError
 from pyhf_endpoint.transport.globus import GlobusTransport
 from pyhf_endpoint.transport.local import LocalTransport
@@ -112,7 +112,8 @@ def _globus(profile: SiteProfile, choice: Choice, workers: int | None) -> Globus
             f"the endpoint of `{profile.name}` ({address.origin}) comes with no functions, and you have registered none;"
             " run: pyhf-endpoint functions register"
         )
-    return GlobusTransport(address, functions, endpoint_options(choice), service, workers=workers)
+    slots = workers or address.entry.workers or workers_of(profile, choice)
+    return GlobusTransport(address, functions, endpoint_options(choice), service, workers=slots)
 
 
 def _natural_way(profile: SiteProfile) -> Via:

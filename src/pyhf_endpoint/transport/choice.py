@@ -12,7 +12,7 @@ from pyhf_endpoint.errors import UsageError
 from pyhf_endpoint.profiles import Resolved, SiteProfile, resolve
 from pyhf_endpoint.profiles.types import to_minutes
 
-__all__ = ["Choice", "endpoint_options", "scheduler_configuration"]
+__all__ = ["Choice", "endpoint_options", "scheduler_configuration", "workers_of"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,15 @@ def endpoint_options(choice: Choice) -> dict[str, Any]:
     if "walltime" in options:
         options["walltime_minutes"] = to_minutes(options.pop("walltime"))
     return options
+
+
+def workers_of(profile: SiteProfile, choice: Choice) -> int | None:
+    """Return how many workers run at a site at the same time, as its profile has it; None where it does not say."""
+    if profile.scheduler.kind == "local":
+        return None
+    use = resolve(profile, None, choice.settings)
+    per_node = use["workers_per_node"]
+    return per_node * use["nodes_per_block"] * use["max_blocks"] if per_node else None
 
 
 def scheduler_configuration(profile: SiteProfile, choice: Choice) -> tuple[str, Mapping[str, str]]:

@@ -34,7 +34,7 @@ class GlobusTransport:
         functions: Ids of its functions by kind.
         options: The user's choices for its configuration.
         service: The service.
-        workers: Workers that run at the same time, if known better than from the address.
+        workers: Workers that run at the same time, where that is known.
         patience: When to ask after tasks and when to give them up.
 
     Attributes:
@@ -58,7 +58,7 @@ class GlobusTransport:
     ) -> None:
         check_options(options, address.entry.options, address.site)
         self.address, self.service = address, service
-        self.slots = workers or address.entry.workers or _DEFAULT_WORKERS
+        self.slots = workers or _DEFAULT_WORKERS
         self.patience = patience or Patience()
         self.listener: Listener | None = None
         self._functions, self._options = functions, options

@@ -23,9 +23,10 @@ _REQUEST = REQUEST_LIMIT - 256 * 1024
 _TICK_S = 0.05
 # Seconds between two questions after results: the first, and the longest.
 _ASK_FIRST_S, _ASK_LAST_S = 0.3, 3.0
+_CLOSE_S = 5.0
 # Seconds for which a service that does not answer is asked again.
 _OUTAGE_S = 300.0
-_REFUSALS = range(400, 500)
+_REFUSALS, _BUSY, _OFFLINE = range(400, 500), 429, "ENDPOINT_NOT_ONLINE"
 
 
 class Line(Protocol):
@@ -131,7 +132,7 @@ class Sender(Executor):
             self._stopping = True
             self._changed.notify_all()
         if wait:
-            self._thread.join()
+            self._thread.join(_CLOSE_S)  # it may be waiting for the service, which then waits for an endpoint to start
 
     def _run(self) -> None:
         try:
@@ -205,17 +206,25 @@ class Sender(Executor):
             self._fresh.append(job)
 
     def _bear_outages(self, step: Callable[[], None]) -> None:
-        """Take a step; one that fails because the service does not answer is taken again for some minutes."""
+        """Take a step; one that fails for want of an answer is taken again for some minutes."""
         try:
             step()
             self._trouble = None
         except TransportError as error:
-            status = getattr(error.__cause__, "http_status", None)
-            began, self._trouble = self._trouble or time.monotonic(), self._trouble or time.monotonic()
-            if error.__cause__ is None or status in _REFUSALS or time.monotonic() - began > _OUTAGE_S:
+            self._trouble = self._trouble or time.monotonic()
+            if not self._may_pass(error) or time.monotonic() - self._trouble > _OUTAGE_S:
                 raise
+            _log.warning("%s; trying again", error)
             with self._changed:
                 self._changed.wait_for(lambda: self._stopping, _ASK_LAST_S)
+
+    def _may_pass(self, error: TransportError) -> bool:
+        """Whether another attempt may help: the service is out of reach or busy, or an endpoint that was there is not."""
+        if error.__cause__ is None:
+            return False
+        status = getattr(error.__cause__, "http_status", None)
+        gone = getattr(error.__cause__, "code", None) == _OFFLINE and self._group is not None
+        return gone or status == _BUSY or status not in _REFUSALS
 
     def _fail(self, error: PyhfEndpointError) -> None:
         with self._changed:
