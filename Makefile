@@ -57,6 +57,10 @@ render-all: install ## Render the endpoints of all active sites into endpoints/
 golden: install ## Write the golden endpoints of the tests again; review them by git diff
 	$(BIN)/python -m tests.endpoint.golden
 
+.PHONY: test-globus
+test-globus: install ## Run grids through the real Globus Compute daemon, around a stand-in of its service (apt-get installs RabbitMQ, for root)
+	time $(BIN)/pytest -m globus tests/globus
+
 .PHONY: bench
 bench: install ## Measure; on 1Lbb where PYHF_ENDPOINT_DATA names the folder, else on the example
 	$(BIN)/python benchmarks/bench.py

@@ -69,15 +69,16 @@ class Client:
 
     Args:
         site: Name of a site (`pyhf-endpoint sites list`).
-        via: `local` for processes on this machine, `scheduler` for the site's batch system, from its login node; None: either.
-        workers: Worker processes of `local`; None takes one per usable core.
+        via: `local` for processes on this machine, `scheduler` for the site's batch system, from its login node, `globus` for its
+            endpoint, from anywhere; None takes the endpoint, or `local` at a site without a scheduler.
+        workers: Worker processes of `local`, or how many to count on at an endpoint; None takes what is there.
         profile: A file with the site's profile, instead of looking for the name.
-        choice: What to choose of the site, such as an account; for `scheduler`.
+        choice: What to choose of the site, such as an account; for `scheduler` and `globus`.
 
     Raises:
         UsageError: No site has this name, or it cannot be reached that way.
         InputError: The site's profile has faults.
-        TransportError: The scheduler's programs are not on this machine.
+        TransportError: The scheduler's programs are not on this machine, or no endpoint is known for the site.
     """
 
     def __init__(

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -11,7 +11,7 @@ import orjson
 from pyhf_endpoint.errors import PyhfEndpointError
 from pyhf_endpoint.functions import RemoteError
 from pyhf_endpoint.plan import Chunk
-from pyhf_endpoint.transport import NodeLostError, Transport, WorkerLostError
+from pyhf_endpoint.transport import NodeLostError, PayloadTooLargeError, Transport, WorkerLostError
 
 __all__ = ["Outcome", "run_chunks"]
 
@@ -44,6 +44,9 @@ class _Task:
 
     def split(self) -> list["_Task"]:
         return [_Task(chunk, 0, self.deaths) for chunk in self.chunk.split()]
+
+    def halves(self) -> list["_Task"]:
+        return [replace(self, chunk=chunk) for chunk in self.chunk.halves()]
 
 
 def run_chunks(
@@ -127,6 +130,8 @@ class _Dispatch:
         """Decide what becomes of a chunk that came back with an error: an outcome, or another attempt."""
         single = len(task.chunk.patches) == 1
         match error:
+            case PayloadTooLargeError() if not single:
+                self._waiting.extendleft(task.halves())
             case PyhfEndpointError():
                 raise error
             case NodeLostError() if task.losses < _NODE_LOSSES:

@@ -38,6 +38,11 @@ class Chunk:
         """Return one chunk per hypothesis."""
         return [replace(self, patches=(patch,)) for patch in self.patches]
 
+    def halves(self) -> list["Chunk"]:
+        """Return two chunks with half of the hypotheses each."""
+        middle = len(self.patches) // 2
+        return [replace(self, patches=part) for part in (self.patches[:middle], self.patches[middle:])]
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -1,5 +1,6 @@
-"""A grid of hypotheses, computed while it is iterated, and kept in a results file."""
+"""A run: a grid of hypotheses, computed while it is iterated, or sent on its way to be collected later."""
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -8,9 +9,11 @@ from typing import Generic, TypeVar, cast
 
 from pyhf_endpoint import functions
 from pyhf_endpoint.dispatch import Outcome, run_chunks
+from pyhf_endpoint.errors import UsageError
 from pyhf_endpoint.plan import Plan
 from pyhf_endpoint.results import RECORDS, Key, Result, ResultsWriter, completed
-from pyhf_endpoint.transport import Transport
+from pyhf_endpoint.transport import GlobusTransport, PayloadTooLargeError, Transport
+from pyhf_endpoint.waiting import Journal, take
 
 __all__ = ["Run", "Target"]
 
@@ -19,7 +22,13 @@ _Record = TypeVar("_Record", bound=Result)
 
 @dataclass(frozen=True)
 class Target:
-    """Where results go besides to the caller."""
+    """Where results go besides to the caller.
+
+    Attributes:
+        path: The results file.
+        resume: Continue it.
+        overwrite: Replace it.
+    """
 
     path: Path
     resume: bool
@@ -59,11 +68,15 @@ class Run(Generic[_Record]):
             TransportError: The site cannot be reached, or its workers do not start.
         """
         with ExitStack() as stack:
-            writer = None
-            if self._target is not None:
-                target = self._target
-                writer = ResultsWriter(target.path, self.plan.header, resume=target.resume, overwrite=target.overwrite)
-                stack.enter_context(writer)
+            writer = self._writer(stack)
+            journal = self._journal(stack)
+            if journal is not None and writer is not None and journal.path.exists():
+                wanted = self.plan.keys()
+                for record in take(journal, writer.header.kind):
+                    result = cast("_Record", record)
+                    if result.key in wanted - writer.done:
+                        writer.write(result)
+                        yield result
             chunks = self.plan.chunks(self._transport.slots, writer.done if writer else ())
             function = functions.Function(self.plan.kind)
             outcomes = stack.enter_context(closing(run_chunks(self._transport, function, chunks, self.plan.payload)))
@@ -72,6 +85,58 @@ class Run(Generic[_Record]):
                     if writer is not None:
                         writer.write(result)
                     yield result
+            if journal is not None:
+                journal.remove()
+
+    def detach(self) -> int:
+        """Send what is missing on its way and return at once; `pyhf-endpoint results collect` takes the results.
+
+        Returns:
+            The number of chunks that were sent.
+
+        Raises:
+            UsageError: There is no results file, or the site is not reached through Globus Compute.
+            InputError: A hypothesis is too large to be sent.
+        """
+        transport = self._transport
+        if self._target is None or not isinstance(transport, GlobusTransport):
+            raise UsageError("only a grid with a results file, at a site reached through Globus Compute, can be detached")
+        with ExitStack() as stack:
+            writer = self._writer(stack)
+            self._journal(stack)
+            left = deque(self.plan.chunks(transport.slots, writer.done if writer else ()))
+            function, sent = functions.Function(self.plan.kind), 0
+            while left:
+                chunk = left.popleft()
+                future = transport.executor().submit(function, self.plan.payload(chunk))
+                error = future.exception() if future.done() else None
+                if isinstance(error, PayloadTooLargeError) and len(chunk.patches) > 1:
+                    left.extendleft(chunk.halves())
+                elif error is not None:
+                    raise error
+                else:
+                    sent += 1
+            transport.executor().flush()
+            return sent
+
+    def _writer(self, stack: ExitStack) -> ResultsWriter | None:
+        if self._target is None:
+            return None
+        target = self._target
+        writer = ResultsWriter(target.path, self.plan.header, resume=target.resume, overwrite=target.overwrite)
+        return stack.enter_context(writer)
+
+    def _journal(self, stack: ExitStack) -> Journal | None:
+        """Let the transport note where tasks are, next to the results file."""
+        transport = self._transport
+        if self._target is None or not isinstance(transport, GlobusTransport):
+            return None
+        journal = Journal(self._target.path, transport.address.site, transport.address.entry.endpoint, transport.service)
+        if not self._target.resume:
+            journal.remove()
+        transport.listener = journal
+        stack.callback(setattr, transport, "listener", None)
+        return journal
 
     def to_list(self) -> list[_Record]:
         """Compute what is missing and return the results in the order in which they arrived."""

@@ -52,7 +52,7 @@ FAULTS = {
             "site.yaml has 1 fault\n"
             "  facilty: unknown key. Did you mean `facility`? Known keys: name, facility, description, status, docs, contact,"
             " sources, sourced, inferred, verified, architecture, scheduler, nodes, network, launcher, environment, container,"
-            " proxies, run, variants\n"
+            " proxies, facility_endpoint, run, variants\n"
             "fix these, then run: pyhf-endpoint sites check site"
         ),
     ),

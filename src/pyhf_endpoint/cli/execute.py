@@ -32,6 +32,7 @@ class Request:
     resume: bool
     overwrite: bool
     dry_run: bool
+    detach: bool
     quiet: bool
     normsys: str
     histosys: str
@@ -75,7 +76,19 @@ def execute(kind: "Kind", request: Request, settings: Mapping[str, Any]) -> int:
         if request.dry_run:
             click.echo(_describe(run, client.site, client.transport.slots))
             return 0
+        if request.detach:
+            click.echo(_detached(run, request))
+            return 0
         return _compute(run, client.transport.status, quiet=request.quiet)
+
+
+def _detached(run: "Run[Result]", request: Request) -> str:
+    chunks = run.detach()
+    return (
+        f"{chunks} chunks are on their way to {request.site}\n"
+        f"collect what has come back: pyhf-endpoint results collect {request.output}  (--wait for all of it)\n"
+        f"forget them: pyhf-endpoint cancel {request.output}"
+    )
 
 
 def _compute(run: "Run[Result]", status: "Callable[[], SiteStatus | None]", *, quiet: bool) -> int:

@@ -30,6 +30,7 @@ def _common(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--region", metavar="FOLDER", help="Which analysis of a folder or archive that holds several."),
             click.option("--resume", is_flag=True, help="Continue the results file: compute only what is missing."),
             click.option("--overwrite", is_flag=True, help="Replace the results file."),
+            click.option("--detach", is_flag=True, help="Only send the work; `results collect` takes the results later."),
             click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
             click.option("--quiet", is_flag=True, help="Show no progress and no summary."),
             site_options,

@@ -27,7 +27,7 @@ def site_options(command: _Command) -> _Command:
             click.option("--env", metavar="venv:PATH|image:IMAGE", help="Where workers find pyhf-endpoint.  [default: here]"),
             click.option("--profile", type=click.Path(path_type=Path), metavar="FILE", help="The site's profile, by file."),
             click.option("--retired-ok", is_flag=True, help="Also use a retired site."),
-            click.option("--workers", type=click.IntRange(min=1), help="Worker processes of `local`.  [default: one per core]"),
+            click.option("--workers", type=click.IntRange(min=1), help="Worker processes here, or to count on at an endpoint."),
         )
     ):
         command = decorate(command)

@@ -92,6 +92,21 @@ def check(ctx: click.Context, /, file: Path, workspace: Path, patchset: Path | N
     ctx.exit(1 if faults else 0)
 
 
+@results.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--wait", is_flag=True, help="Wait for what has not come back yet.")
+def collect(file: Path, *, wait: bool) -> int:
+    """Take what has come back for a grid that was detached, or whose client ended, into FILE.
+
+    The exit code is 1 while something is missing. The same inference with --resume computes what cannot be collected.
+    """
+    from pyhf_endpoint.waiting import collect as run
+
+    found = run(file, wait=wait)
+    click.echo(f"{file}: {found.written} new records, {found.waiting} tasks still out, {found.failed} failed")
+    return 1 if found.waiting or found.failed else 0
+
+
 def _small(value: float | None) -> str:
     return "-" if value is None else f"{value:.1e}"
 

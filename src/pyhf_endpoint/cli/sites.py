@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pyhf_endpoint.cli.endpoints import add_endpoint, list_endpoints
+
 if TYPE_CHECKING:
     from pyhf_endpoint.profiles import FoundProfile
 
@@ -14,6 +16,10 @@ __all__ = ["sites"]
 @click.group()
 def sites() -> None:
     """List, show, check and add sites."""
+
+
+sites.add_command(add_endpoint)
+sites.add_command(list_endpoints)
 
 
 @sites.command("list")

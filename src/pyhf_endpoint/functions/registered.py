@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from pyhf_endpoint import __version__
 from pyhf_endpoint.errors import FitError
 from pyhf_endpoint.functions.probe import probe
 from pyhf_endpoint.functions.settings import (
@@ -21,7 +22,19 @@ from pyhf_endpoint.functions.settings import (
     UpperLimitSettings,
 )
 
-__all__ = ["FUNCTIONS", "SETTINGS", "call", "fit", "hypotest", "prepare", "ranking", "scan", "significance", "upper_limit"]
+__all__ = [
+    "FUNCTIONS",
+    "SETTINGS",
+    "call",
+    "fit",
+    "hypotest",
+    "prepare",
+    "ranking",
+    "ready",
+    "scan",
+    "significance",
+    "upper_limit",
+]
 
 Json = dict[str, Any]
 _ENGINES = {"batched": "batched", "pyhf": "reference", "pyhf-jax": "reference"}
@@ -82,10 +95,23 @@ SETTINGS: Mapping[str, tuple[Callable[[Mapping[str, Any]], Json], type[Settings]
     "ranking": (ranking, RankingSettings),
 }
 
+
+def ready(payload: Mapping[str, Any]) -> Json:
+    """Say that a worker runs, and with which version of this package.
+
+    Args:
+        payload: A JSON object; with `engine`, the worker also loads that engine.
+    """
+    if "engine" in payload:
+        prepare(payload["engine"])
+    return {"version": __version__}
+
+
 #: Everything that can be called at a site.
 FUNCTIONS: Mapping[str, Callable[[Mapping[str, Any]], Json]] = {
     **{kind: function for kind, (function, _) in SETTINGS.items()},
     "probe": probe,
+    "ready": ready,
 }
 
 

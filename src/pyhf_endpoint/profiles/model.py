@@ -8,7 +8,7 @@ from pyhf_endpoint.profiles.hardware import Architecture, Container, Launcher, N
 from pyhf_endpoint.profiles.schedulers import Scheduler
 from pyhf_endpoint.profiles.types import Count, Directive, Frozen, Line, Name, Text, Unknown, Url, Walltime, Word
 
-__all__ = ["ImageVariant", "RunSettings", "SiteProfile", "Source", "Variant", "Verification"]
+__all__ = ["FacilityEndpoint", "ImageVariant", "RunSettings", "SiteProfile", "Source", "Variant", "Verification"]
 
 Date = Annotated[str, StringConstraints(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")]
 ImageVariant = Literal["cpu", "cuda12", "cuda13", "rocm"]
@@ -81,6 +81,17 @@ class Variant(RunSettings):
     """One sentence."""
 
 
+class FacilityEndpoint(Frozen):
+    """A Globus Compute endpoint that the facility itself runs for its users."""
+
+    endpoint: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+    """Its id."""
+    functions: dict[Name, str] = Field(default_factory=dict)
+    """Ids of this project's functions by kind, where it has them; it is never used without."""
+    note: Text | None = None
+    """What users should know."""
+
+
 class SiteProfile(Frozen):
     """The facts about one site."""
 
@@ -120,6 +131,8 @@ class SiteProfile(Frozen):
     """The container runtime."""
     proxies: tuple[Proxy, ...] = ()
     """Proxies for HTTP and HTTPS."""
+    facility_endpoint: FacilityEndpoint | None = None
+    """A Globus Compute endpoint of the facility's own."""
     run: RunSettings = RunSettings()
     """How this project uses the machine, whatever the variant."""
     variants: dict[Name, Variant] = Field(min_length=1)

@@ -4,10 +4,14 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Literal, Protocol, TypeAlias
 
-from pyhf_endpoint.errors import UsageError
+from pyhf_endpoint import directory
+from pyhf_endpoint.errors import TransportError, UsageError
+from pyhf_endpoint.functions.register import Registry
 from pyhf_endpoint.profiles import SiteProfile
-from pyhf_endpoint.transport.choice import Choice, scheduler_configuration
-from pyhf_endpoint.transport.faults import NodeLostError, WorkerLostError
+from pyhf_endpoint.service import Service
+from pyhf_endpoint.transport.choice import Choice, endpoint_options, scheduler_configuration, workers_of
+from pyhf_endpoint.transport.faults import NodeLostError, PayloadTooLargeError, WorkerLostError
+from pyhf_endpoint.transport.globus import GlobusTransport
 from pyhf_endpoint.transport.local import LocalTransport
 from pyhf_endpoint.transport.scheduler import SchedulerTransport
 from pyhf_endpoint.transport.status import SiteStatus
@@ -15,8 +19,10 @@ from pyhf_endpoint.transport.status import SiteStatus
 __all__ = [
     "VIAS",
     "Choice",
+    "GlobusTransport",
     "LocalTransport",
     "NodeLostError",
+    "PayloadTooLargeError",
     "SchedulerTransport",
     "SiteStatus",
     "Transport",
@@ -26,8 +32,8 @@ __all__ = [
     "scheduler_configuration",
 ]
 
-Via: TypeAlias = Literal["local", "scheduler"]
-VIAS: tuple[Via, ...] = ("local", "scheduler")
+Via: TypeAlias = Literal["local", "scheduler", "globus"]
+VIAS: tuple[Via, ...] = ("local", "scheduler", "globus")
 
 
 class Transport(Protocol):
@@ -72,27 +78,44 @@ def connect(
 
     Args:
         profile: The site.
-        via: `local` for processes on this machine, `scheduler` for the site's batch system; None takes what the site has.
-        workers: Worker processes of `local`; None takes what the machine offers.
-        choice: What the user chooses of the site, for `scheduler`.
+        via: `local` for processes on this machine, `scheduler` for the site's batch system, `globus` for its endpoint; None takes
+            `globus`, or `local` at a site without a scheduler and an endpoint.
+        workers: Worker processes of `local`, or how many to count on at an endpoint; None takes what is there.
+        choice: What the user chooses of the site, for `scheduler` and `globus`.
 
     Raises:
         UsageError: The number of workers is not positive, or the site cannot be reached that way.
-        TransportError: The scheduler's programs are not on this machine.
+        TransportError: The scheduler's programs are not on this machine, or no endpoint is known for the site.
     """
     if workers is not None and workers < 1:
         raise UsageError(f"cannot work with {workers} workers; give at least 1")
-    if (via or _natural_way(profile)) == "local":
-        if choice:
-            raise UsageError(
-                "--account, --queue, --variant, --env and --option are for a scheduler; leave them out, or name a site"
-            )
-        return LocalTransport(workers)
+    match via or _natural_way(profile):
+        case "local":
+            if choice:
+                raise UsageError(
+                    "--account, --queue, --variant, --env and --option are for a scheduler; leave them out, or name a site"
+                )
+            return LocalTransport(workers)
+        case "globus":
+            return _globus(profile, choice or Choice(), workers)
     if workers is not None:
-        raise UsageError("the number of workers is for --via local; a scheduler's blocks have as many as the site's profile says")
+        raise UsageError("the number of workers is not for --via scheduler, whose blocks have as many as the site's profile says")
     config_text, environment = scheduler_configuration(profile, choice or Choice())
     return SchedulerTransport(config_text, environment, site=profile.name)
 
 
+def _globus(profile: SiteProfile, choice: Choice, workers: int | None) -> GlobusTransport:
+    address, service = directory.require(profile), Service()
+    functions = address.entry.functions or Registry().latest(service.environment)
+    if not functions:
+        raise TransportError(
+            f"the endpoint of `{profile.name}` ({address.origin}) comes with no functions, and you have registered none;"
+            " run: pyhf-endpoint functions register"
+        )
+    slots = workers or address.entry.workers or workers_of(profile, choice)
+    return GlobusTransport(address, functions, endpoint_options(choice), service, workers=slots)
+
+
 def _natural_way(profile: SiteProfile) -> Via:
-    return "local" if profile.scheduler.kind == "local" else "scheduler"
+    """A site without a scheduler is this machine, unless an endpoint goes by its name."""
+    return "local" if profile.scheduler.kind == "local" and directory.find(profile) is None else "globus"

@@ -10,8 +10,9 @@ import yaml
 from pyhf_endpoint import endpoint
 from pyhf_endpoint.errors import UsageError
 from pyhf_endpoint.profiles import Resolved, SiteProfile, resolve
+from pyhf_endpoint.profiles.types import to_minutes
 
-__all__ = ["Choice", "scheduler_configuration"]
+__all__ = ["Choice", "endpoint_options", "scheduler_configuration", "workers_of"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,32 @@ class Choice:
         if profile.status == "retired" and not self.retired_ok:
             raise UsageError(f"site `{profile.name}` is retired and stays as a record; to use it all the same, give --retired-ok")
         return resolve(profile, self.variant, self.settings)
+
+
+def endpoint_options(choice: Choice) -> dict[str, Any]:
+    """Return what a choice is in the terms of a deployed endpoint's options.
+
+    Args:
+        choice: What the user chooses.
+
+    Raises:
+        UsageError: It is something that the endpoint's administrator has settled.
+    """
+    if choice.variant is not None or choice.env is not None:
+        raise UsageError("--variant and --env are settled where the endpoint was set up; leave them out, or go --via scheduler")
+    options = dict(choice.settings)
+    if "walltime" in options:
+        options["walltime_minutes"] = to_minutes(options.pop("walltime"))
+    return options
+
+
+def workers_of(profile: SiteProfile, choice: Choice) -> int | None:
+    """Return how many workers run at a site at the same time, as its profile has it; None where it does not say."""
+    if profile.scheduler.kind == "local":
+        return None
+    use = resolve(profile, None, choice.settings)
+    per_node = use["workers_per_node"]
+    return per_node * use["nodes_per_block"] * use["max_blocks"] if per_node else None
 
 
 def scheduler_configuration(profile: SiteProfile, choice: Choice) -> tuple[str, Mapping[str, str]]:

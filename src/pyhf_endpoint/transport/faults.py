@@ -2,13 +2,30 @@
 
 import re
 
-from pyhf_endpoint.errors import TransportError
+from pyhf_endpoint.errors import InputError, TransportError
 from pyhf_endpoint.functions import RemoteError
 
-__all__ = ["NodeLostError", "WorkerLostError", "from_traceback"]
+__all__ = ["NodeLostError", "PayloadTooLargeError", "WorkerLostError", "from_traceback"]
 
 # The line of a traceback that names the exception: not indented, an optionally dotted class name, perhaps a message.
 _RAISED = re.compile(r"^(?:\w+\.)*([A-Z]\w*)(?:: (.*))?$", re.DOTALL)
+
+
+class PayloadTooLargeError(InputError):
+    """A chunk that is too large to be sent; one of fewer hypotheses may not be.
+
+    Args:
+        plain: Bytes of its JSON text.
+        packed: Bytes as it would be sent, compressed.
+        limit: Bytes that can be sent.
+    """
+
+    def __init__(self, plain: int, packed: int, limit: int) -> None:
+        super().__init__(
+            f"the workspace with one hypothesis is too large for Globus Compute: {plain:,} bytes, {packed:,} as sent"
+            f" (compressed), and {limit:,} can be sent; compute where the files are:"
+            " --via scheduler on the site's login node, or --site local"
+        )
 
 
 class WorkerLostError(Exception):
