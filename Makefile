@@ -9,8 +9,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := containers/locks/dev.txt
 INSTALLED := $(VENV)/.installed
-UV_COMPILE := $(BIN)/uv pip compile --no-config --no-python-downloads --generate-hashes --universal --python-version 3.11 \
-	--no-emit-index-url --no-header --quiet
 
 .PHONY: help
 help: ## Show this help
@@ -60,12 +58,12 @@ readme: install ## Write the README's table of sites again
 	$(BIN)/python -m pyhf_endpoint.profiles.overview README.md
 
 .PHONY: lock
-lock: install ## Resolve the lock again, keeping its versions where they still fit
-	$(UV_COMPILE) --extra dev pyproject.toml -o $(LOCK)
+lock: install ## Resolve the locks again, keeping its versions where they still fit
+	containers/lock.sh
 
 .PHONY: lock-upgrade
-lock-upgrade: install ## Move the lock to the newest versions
-	$(UV_COMPILE) --upgrade --extra dev pyproject.toml -o $(LOCK)
+lock-upgrade: install ## Move the locks to the newest versions
+	containers/lock.sh --upgrade
 
 .PHONY: clean
 clean: ## Remove what make made
