@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Build the image of a variant: containers/build.sh VARIANT
 #
-# ENGINE=docker|podman|buildah, BASE_IMAGE=..., IMAGE=NAME, ARCH=x86_64|aarch64, WHEELS=FOLDER and SOURCE_URL=... may be set.
+# ENGINE=docker|podman|buildah, BASE_IMAGE=..., IMAGE=NAME, ARCH=x86_64|aarch64, WHEELS=FOLDER, SOURCE_URL=... and
+# BUILD_OPTIONS="..." may be set.
 # The wheels are downloaded and checked first; the build itself has no network.
 # shellcheck source=containers/common.sh
 source "$(dirname "$0")/common.sh"
@@ -41,6 +42,9 @@ case $engine in
   docker) export DOCKER_BUILDKIT=1 ;;
   *) options+=(--timestamp "$created" --layers) ;;
 esac
+
+# shellcheck disable=SC2206 # more options, such as --no-cache
+options+=(${BUILD_OPTIONS:-})
 
 "$engine" build "${options[@]}" "${labels[@]}" .
 echo "$name:$tag"

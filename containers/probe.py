@@ -101,21 +101,33 @@ def accelerators() -> dict[str, list[str]]:
     return seen
 
 
+def prove(*, gpu: bool) -> tuple[float, dict[str, list[str]]]:
+    """Return CLs of the fit, and the accelerators that are seen.
+
+    Raises:
+        ProbeError: Something does not work, or an accelerator is demanded and not there.
+        ImportError: A package is missing or broken.
+    """
+    for module in ("pyhf_endpoint.client", "globus_compute_endpoint.engines", "parsl", "dill"):
+        importlib.import_module(module)
+    with tempfile.TemporaryDirectory() as folder:
+        run(*WORKER, home=Path(folder))
+        CLs = fit(Path(folder))
+    seen = accelerators()
+    if gpu and not all(seen.get(library) for library in ("jax", "cupy")):
+        raise ProbeError(
+            f"no accelerator: {seen}; on this machine, is the runtime's GPU option given (--nv, --rocm, --gpus all)?"
+        )
+    return CLs, seen
+
+
 def main() -> int:
     """Run everything; 0 where the image is sound, 1 with a message where it is not."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gpu", action="store_true", help="fail where no accelerator is seen")
     options = parser.parse_args()
     try:
-        for module in ("pyhf_endpoint.client", "globus_compute_endpoint.engines", "parsl", "dill"):
-            importlib.import_module(module)
-        with tempfile.TemporaryDirectory() as folder:
-            home = Path(folder)
-            run(*WORKER, home=home)
-            CLs = fit(home)
-        seen = accelerators()
-        if options.gpu and not all(seen.get(library) for library in ("jax", "cupy")):
-            raise ProbeError(f"no accelerator: {seen}; on this machine, is the runtime's GPU option given (--nv, --rocm, --gpus all)?")
+        CLs, seen = prove(gpu=options.gpu)
     except (ProbeError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
