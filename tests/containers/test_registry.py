@@ -9,7 +9,7 @@ import pytest
 from pyhf_endpoint import __version__
 from tests.containers.machine import VARIANT, Machine
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]  # a fixture builds everything
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pyhf_endpoint import __version__
 from tests.containers.machine import VARIANT, Machine
 from tests.locks import MACHINE, Lock
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(1800)]  # a fixture builds everything
 
 
 def test_its_own_test_passes(machine: Machine, apptainer: Path, sif: Path) -> None:
