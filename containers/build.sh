@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Build the image of a variant: containers/build.sh VARIANT
 #
-# ENGINE=docker|podman|buildah, BASE_IMAGE=..., IMAGE=NAME, ARCH=x86_64|aarch64, WHEELS=FOLDER, SOURCE_URL=... and
+# ENGINE=docker|podman|buildah, BASE_IMAGE=..., IMAGE=NAME, ARCH=x86_64|aarch64, WHEELS=FOLDER, SOURCE_URL=...,
+# SOURCE_DATE_EPOCH=SECONDS (the commit's time) and
 # BUILD_OPTIONS="..." may be set.
 # The wheels are downloaded and checked first; the build itself has no network.
 # shellcheck source=containers/common.sh
@@ -11,7 +12,7 @@ engine=$(engine)
 wheels=${WHEELS:-build/wheels/$architecture}
 containers/wheels.sh "$variant"
 
-created=$(git log -1 --format=%ct)
+created=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 labels=(
   --label "org.opencontainers.image.version=$version"
   --label "org.opencontainers.image.revision=$(git rev-parse HEAD)"
@@ -28,7 +29,7 @@ source_url=${SOURCE_URL:-$(git config --get remote.origin.url || true)}
 [[ $source_url != https://* ]] || labels+=(--label "org.opencontainers.image.source=$source_url")
 
 options=(--file containers/Dockerfile --network none --build-context "wheels=$wheels"
-  --build-arg "VARIANT=$variant" --build-arg "LOCK=$(basename "$lock")" --build-arg "SOURCE_DATE_EPOCH=$created"
+  --build-arg "VARIANT=$variant" --build-arg "LOCK=$(basename "$lock")"
   --build-arg PIP_NO_INDEX=1 --build-arg PIP_FIND_LINKS=/wheels
   --tag "$name:$tag" --tag "$name:$long_tag")
 [[ -z ${BASE_IMAGE:-} ]] || options+=(--build-arg "BASE_IMAGE=$BASE_IMAGE")
