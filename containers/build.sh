@@ -2,8 +2,7 @@
 # Build the image of a variant: containers/build.sh VARIANT
 #
 # ENGINE=docker|podman|buildah, BASE_IMAGE=..., IMAGE=NAME, ARCH=x86_64|aarch64, WHEELS=FOLDER, SOURCE_URL=...,
-# SOURCE_DATE_EPOCH=SECONDS (the commit's time) and
-# BUILD_OPTIONS="..." may be set.
+# SOURCE_DATE_EPOCH=SECONDS (the commit's time) and BUILD_OPTIONS="..." may be set.
 # The wheels are downloaded and checked first; the build itself has no network.
 # shellcheck source=containers/common.sh
 source "$(dirname "$0")/common.sh"
