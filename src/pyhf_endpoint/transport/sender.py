@@ -165,6 +165,8 @@ class Sender(Executor):
     def _send(self) -> None:
         if self._ledger.wants_probe() and "ready" in self._line.kinds:
             self.probe()
+        with self._changed:  # what is to be sent again may have come back in the meantime
+            self._fresh = [job for job in self._fresh if not job.future.done()]
         while self._fresh and not self._stopping:
             batch: list[Job] = []
             total = 0
@@ -238,6 +240,8 @@ class Sender(Executor):
 
 
 def _resolve(job: Job, answer: Answer) -> None:
+    if job.future.done():
+        return
     if answer.result is None:
         job.future.set_exception(from_traceback(answer.failure))
     else:
