@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future
 from typing import Any
 
 import orjson
@@ -10,10 +11,10 @@ import psutil
 import pytest
 
 from pyhf_endpoint.dispatch import Outcome, run_chunks
-from pyhf_endpoint.errors import MissingExtraError
+from pyhf_endpoint.errors import InputError, MissingExtraError
 from pyhf_endpoint.inputs import Patch
 from pyhf_endpoint.plan import Chunk
-from pyhf_endpoint.transport import LocalTransport
+from pyhf_endpoint.transport import LocalTransport, PayloadTooLargeError
 
 
 @pytest.fixture
@@ -106,3 +107,33 @@ def test_stopping_early_ends_the_workers(transport: LocalTransport) -> None:
     outcomes.close()
     _, alive = psutil.wait_procs([worker], timeout=30)
     assert not alive
+
+
+class Narrow(Executor):
+    """Takes no more than two hypotheses at a time, as the service of a distant site takes no more than so many bytes."""
+
+    def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        (payload,) = arguments
+        names = orjson.loads(payload)
+        if len(names) > 2 or "huge" in names:
+            future.set_exception(PayloadTooLargeError(len(payload), len(payload), 2))
+        else:
+            future.set_result(orjson.dumps({"records": [{"name": name} for name in names]}))
+        return future
+
+
+class NarrowTransport(LocalTransport):
+    def executor(self) -> Executor:
+        return Narrow()
+
+
+def test_a_chunk_that_is_too_large_is_halved_until_it_fits() -> None:
+    recorded, faults = run(NarrowTransport(2), [chunk(*"abcdefg"), chunk("h")])
+    assert sorted(recorded) == list("abcdefgh")
+    assert not faults
+
+
+def test_a_hypothesis_that_is_too_large_by_itself_ends_the_run() -> None:
+    with pytest.raises(InputError, match="the workspace with one hypothesis is too large for Globus Compute"):
+        run(NarrowTransport(2), [chunk("a", "huge", "b", "c")])

@@ -3,40 +3,12 @@
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 
 from pyhf_endpoint.errors import UsageError
 from pyhf_endpoint.functions import wire
-from pyhf_endpoint.service import Pace, Service, size
-
-
-def test_a_pace_lets_a_burst_through_and_then_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
-    pace, moments = Pace(burst=3, period=2.0), []
-    for _ in range(6):
-        pace.wait()
-        moments.append(now[0])
-    assert moments == [0, 0, 0, 2, 4, 6]
-    now[0] += 100
-    for _ in range(4):
-        pace.wait()
-        moments.append(now[0])
-    assert moments[6:] == [106, 106, 106, 108]
-
-
-def test_no_ten_seconds_see_more_requests_than_the_service_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
-    pace, moments = Pace(), []
-    for _ in range(100):
-        pace.wait()
-        moments.append(now[0])
-    assert max(sum(start <= one <= start + 10 for one in moments) for start in moments) <= 19
+from pyhf_endpoint.service import Service, size
 
 
 def test_an_unknown_environment_is_not_taken_for_the_hosted_service(monkeypatch: pytest.MonkeyPatch) -> None:

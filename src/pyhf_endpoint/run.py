@@ -131,9 +131,8 @@ class Run(Generic[_Record]):
         transport = self._transport
         if self._target is None or not isinstance(transport, GlobusTransport):
             return None
-        journal = Journal(self._target.path, transport.address.site, transport.address.entry.endpoint, transport.service)
-        if not self._target.resume:
-            journal.remove()
+        address, target = transport.address, self._target
+        journal = Journal(target.path, address.site, address.entry.endpoint, transport.service, resume=target.resume)
         transport.listener = journal
         stack.callback(setattr, transport, "listener", None)
         return journal

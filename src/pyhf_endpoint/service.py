@@ -7,8 +7,6 @@ and GLOBUS_COMPUTE_CLIENT_ID with GLOBUS_COMPUTE_CLIENT_SECRET stand for them; t
 
 import json
 import os
-import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,8 +14,9 @@ from functools import cached_property
 from typing import Any
 
 from pyhf_endpoint.errors import TransportError, UsageError
+from pyhf_endpoint.pace import Pace
 
-__all__ = ["REQUEST_LIMIT", "Answer", "Call", "Pace", "Published", "Service", "size"]
+__all__ = ["REQUEST_LIMIT", "Answer", "Call", "Published", "Service", "size"]
 
 REQUEST_LIMIT = 10 * 1024 * 1024
 """Bytes that the service takes in one submission, and passes on as one result."""
@@ -68,31 +67,6 @@ class Published:
 def size(text: str) -> int:
     """Return the bytes that a task's argument takes in a request: JSON text within JSON text."""
     return len(json.dumps(json.dumps([text]))) + 100  # quotes, commas, the empty second argument and the lengths before both
-
-
-class Pace:
-    """Lets requests through: some at once, then no more than a rate.
-
-    The service takes 20 requests of a user in 10 s. At most 18 of ours leave some for the SDK's own.
-
-    Args:
-        burst: Requests that go through at once.
-        period: Seconds per request after that.
-    """
-
-    def __init__(self, burst: int = 8, period: float = 1.0) -> None:
-        self._burst, self._period = burst, period
-        self._left, self._counted = float(burst), time.monotonic()
-        self._lock = threading.Lock()
-
-    def wait(self) -> None:
-        """Return when a request may be sent."""
-        with self._lock:
-            now = time.monotonic()
-            self._left = min(self._burst, self._left + (now - self._counted) / self._period) - 1
-            self._counted = now
-            if self._left < 0:
-                time.sleep(-self._left * self._period)
 
 
 class Service:

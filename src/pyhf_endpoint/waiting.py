@@ -38,23 +38,31 @@ class Journal:
         site: Name of the site.
         endpoint: Id of its endpoint.
         service: Who is asked after the tasks.
+        resume: Take over the note that is there; otherwise it goes.
 
     Raises:
         ResultsError: The note that is there cannot be read.
     """
 
-    def __init__(self, results: Path, site: str, endpoint: str, service: Service) -> None:
+    def __init__(self, results: Path, site: str, endpoint: str, service: Service, *, resume: bool) -> None:
         self.path = journal_path(results)
         self.site, self.endpoint, self.service = site, endpoint, service
-        self.groups: dict[str, int] = _read(self.path)["groups"] if self.path.exists() else {}
+        self.groups: dict[str, int] = {}
+        if not resume:
+            self.remove()
+        elif self.path.exists():
+            self.groups = _read(self.path)["groups"]
 
     def sent(self, group: str, tasks: int) -> None:
         """Note tasks that were added to a group."""
         self.groups[group] = self.groups.get(group, 0) + tasks
         note = {"format": _FORMAT, "site": self.site, "endpoint": self.endpoint, "groups": self.groups}
         fresh = self.path.with_name(self.path.name + ".new")
-        fresh.write_bytes(orjson.dumps(note, option=orjson.OPT_INDENT_2))
-        fresh.replace(self.path)
+        try:
+            fresh.write_bytes(orjson.dumps(note, option=orjson.OPT_INDENT_2))
+            fresh.replace(self.path)
+        except OSError as error:
+            raise ResultsError(f"cannot write {self.path}, which tells where the tasks are: {error.strerror}") from error
 
     def remove(self) -> None:
         """Forget the tasks."""
@@ -101,7 +109,7 @@ def collect(results: Path, *, wait: bool = False) -> Collected:
     if not path.exists():
         raise ResultsError(f"nothing waits for {results}: there is no {path.name} next to it")
     note = _read(path)
-    journal = Journal(results, note["site"], note["endpoint"], Service())
+    journal = Journal(results, note["site"], note["endpoint"], Service(), resume=True)
     written = failed = 0
     with ResultsWriter(results, header, resume=True) as writer:
         left = journal.tasks()

@@ -11,6 +11,7 @@ import orjson
 
 from pyhf_endpoint import __version__
 from pyhf_endpoint.errors import FitError
+from pyhf_endpoint.functions.payload import read
 from pyhf_endpoint.functions.probe import probe
 from pyhf_endpoint.functions.settings import (
     FitSettings,
@@ -122,7 +123,7 @@ def call(kind: str, payload: bytes) -> bytes:
         kind: A key of `FUNCTIONS`.
         payload: The function's argument.
     """
-    return orjson.dumps(FUNCTIONS[kind](orjson.loads(payload)))
+    return orjson.dumps(FUNCTIONS[kind](read(payload)))
 
 
 def prepare(engine: str) -> None:

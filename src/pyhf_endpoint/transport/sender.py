@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 _REQUEST = REQUEST_LIMIT - 256 * 1024
 _TICK_S = 0.05
 # Seconds between two questions after results: the first, and the longest.
-_ASK_FIRST_S, _ASK_LAST_S = 0.3, 3.0
+_ASK_FIRST_S, _ASK_LAST_S = 0.4, 3.0
 _CLOSE_S = 5.0
 # Seconds for which a service that does not answer is asked again.
 _OUTAGE_S = 300.0
@@ -165,6 +165,8 @@ class Sender(Executor):
     def _send(self) -> None:
         if self._ledger.wants_probe() and "ready" in self._line.kinds:
             self.probe()
+        with self._changed:  # what is to be sent again may have come back in the meantime
+            self._fresh = [job for job in self._fresh if not job.future.done()]
         while self._fresh and not self._stopping:
             batch: list[Job] = []
             total = 0
@@ -187,7 +189,7 @@ class Sender(Executor):
             return
         answers = self._line.answers(tasks)
         self._asked = time.monotonic()
-        self._ask_s = _ASK_FIRST_S if answers else min(1.2 * self._ask_s, _ASK_LAST_S)
+        self._ask_s = _ASK_FIRST_S if answers else min(1.4 * self._ask_s, _ASK_LAST_S)
         for task, answer in answers.items():
             if task in self._ledger.tasks():
                 _resolve(self._ledger.settle(task, answer.seconds), answer)
@@ -238,6 +240,8 @@ class Sender(Executor):
 
 
 def _resolve(job: Job, answer: Answer) -> None:
+    if job.future.done():
+        return
     if answer.result is None:
         job.future.set_exception(from_traceback(answer.failure))
     else:
