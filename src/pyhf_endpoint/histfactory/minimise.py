@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from pyhf_endpoint.histfactory.arrays import Array, Floats, to_numpy
+from pyhf_endpoint.histfactory.arrays import Array, Floats, immutable, to_numpy
 from pyhf_endpoint.histfactory.descent import Descent
 from pyhf_endpoint.histfactory.likelihood import Model
 
@@ -150,7 +150,7 @@ def _loop(pick: Callable[[Integers], Model], start: Floats, fixed: npt.NDArray[n
         if descent is None:
             return
         direction = _settle(descent, rows, live, fits)
-        if live.sum() <= _COMPACT * len(live):
+        if live.sum() <= (0.0 if immutable(direction) else _COMPACT) * len(live):
             kept = np.nonzero(live)[0]
             rows, live = rows[kept], live[kept]
             if not len(kept):

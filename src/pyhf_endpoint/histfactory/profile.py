@@ -71,7 +71,8 @@ class Profile:
             return [self._profiled(value, null, None, None, at) for value, at in zip(values, asimov, strict=True)]
         free = self._free(null)
         fixed = self._conditional(self.model, [free] * len(values), values)
-        asimov = self._conditional(data, fixed, values)
+        # Where nothing but the background is tested the minimum is known exactly
+        asimov = self._conditional(data, [at if value else null for at, value in zip(fixed, values, strict=True)], values)
         for value, at, expected in zip(values, fixed, asimov, strict=True):
             self._look_further(value, free, at, expected)
         for at in (null, *fixed):
