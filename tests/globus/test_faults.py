@@ -15,6 +15,7 @@ from tests.globus.daemon import Daemon
 from tests.globus.rabbitmq import RabbitMQ
 from tests.globus.standin import StandIn
 
+pytestmark = pytest.mark.timeout(600)  # endpoint processes start slowly on a busy machine
 SIGNALS = 60
 # Enough for an endpoint process to start again on a busy machine, little enough for a test.
 HASTY = Patience(quiet_s=4, least_s=8, first_s=60)
