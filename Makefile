@@ -9,12 +9,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := containers/locks/dev.txt
 INSTALLED := $(VENV)/.installed
-UV_COMPILE := $(BIN)/uv pip compile --no-config --no-python-downloads --generate-hashes --universal --python-version 3.11 \
-	--no-emit-index-url --no-header --quiet
+VARIANTS := cpu cuda12 cuda13 rocm
+VARIANT ?= cpu
+CONTAINER_TOOLS := .venv-containers
 
 .PHONY: help
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo '  make image-VARIANT    Build the container image of a variant: $(VARIANTS)'
+	@echo '  make sif-VARIANT      Make an Apptainer image of it; containers/README.md tells the rest'
 
 .PHONY: install
 install: $(INSTALLED) ## Make .venv with everything that developing and running needs
@@ -85,13 +88,43 @@ schema: install ## Write the profiles' JSON schema and the table of their fields
 	$(BIN)/python -m pyhf_endpoint.profiles.handbook site_profiles
 
 .PHONY: lock
-lock: install ## Resolve the lock again, keeping its versions where they still fit
-	$(UV_COMPILE) --extra dev pyproject.toml -o $(LOCK)
+lock: install ## Resolve the locks again, keeping its versions where they still fit
+	containers/lock.sh
 
 .PHONY: lock-upgrade
-lock-upgrade: install ## Move the lock to the newest versions
-	$(UV_COMPILE) --upgrade --extra dev pyproject.toml -o $(LOCK)
+lock-upgrade: install ## Move the locks to the newest versions
+	containers/lock.sh --upgrade
+
+.PHONY: $(VARIANTS:%=image-%)
+$(VARIANTS:%=image-%): image-%:
+	containers/build.sh $*
+
+.PHONY: $(VARIANTS:%=sif-%)
+$(VARIANTS:%=sif-%): sif-%:
+	containers/sif.sh $*
+
+.PHONY: push
+push: ## Push the image: make push VARIANT=cpu REGISTRY=registry.example.org/analysis
+	containers/push.sh $(VARIANT) $(REGISTRY)
+
+.PHONY: sbom
+sbom: ## Write the image's bill of materials: make sbom VARIANT=cpu
+	containers/sbom.sh $(VARIANT)
+
+.PHONY: audit
+audit: $(CONTAINER_TOOLS)/.installed ## Look all locks up among the known vulnerabilities
+	containers/audit.sh
+
+.PHONY: test-containers
+test-containers: install $(CONTAINER_TOOLS)/.installed ## Build and run the image for real; installs what it needs, as root on Debian
+	tests/containers/install.sh
+	$(BIN)/pytest -m containers tests/containers
+
+$(CONTAINER_TOOLS)/.installed: containers/locks/tools.txt
+	$(PYTHON) -m venv $(CONTAINER_TOOLS)
+	$(CONTAINER_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r $<
+	@touch $@
 
 .PHONY: clean
 clean: ## Remove what make made
-	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(CONTAINER_TOOLS) demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -24,6 +24,7 @@ ALLOWED = {
     "directory": {"errors", "profiles"},
     "doctor": {"errors", "process", "profiles"},
     "endpoint": {"cobalt", "errors", "profiles"},
+    "deploy": {"cobalt", "directory", "doctor", "endpoint", "errors", "functions", "process", "profiles", "service"},
     "transport": {"cobalt", "directory", "endpoint", "errors", "functions", "profiles", "service"},
     "plan": {"errors", "functions", "inputs", "results"},
     "dispatch": {"errors", "functions", "plan", "transport"},
@@ -40,6 +41,7 @@ ALLOWED = {
     "cli": {
         "check",
         "client",
+        "deploy",
         "directory",
         "doctor",
         "endpoint",

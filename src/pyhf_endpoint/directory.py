@@ -23,7 +23,7 @@ from pyhf_endpoint.errors import InputError, TransportError, list_faults
 from pyhf_endpoint.profiles import SiteProfile
 from pyhf_endpoint.profiles.types import Count, Frozen, Name
 
-__all__ = ["FILES_VARIABLE", "Address", "Entry", "add", "addresses", "find", "parse", "require", "user_file"]
+__all__ = ["FILES_VARIABLE", "Address", "Entry", "add", "addresses", "find", "parse", "remove", "require", "user_file"]
 
 FILES_VARIABLE = "PYHF_ENDPOINT_ENDPOINTS"
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -128,14 +128,25 @@ def add(site: str, entry: Entry) -> Path:
     Raises:
         InputError: The file has faults.
     """
-    path = user_file()
-    entries = _read(path) if path.exists() else {}
-    rows = {name: one.model_dump(exclude_defaults=True) for name, one in (entries | {site: entry}).items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_text(yaml.safe_dump(rows, sort_keys=False), encoding="utf-8")
-    fresh.replace(path)
-    return path
+    entries = _read(user_file()) if user_file().exists() else {}
+    return _write(entries | {site: entry})
+
+
+def remove(site: str, endpoint: str) -> bool:
+    """Take a site's endpoint out of the user's file; return whether it was there.
+
+    Args:
+        site: The site.
+        endpoint: Id of the endpoint; another one stays.
+
+    Raises:
+        InputError: The file has faults.
+    """
+    entries = _read(user_file()) if user_file().exists() else {}
+    if site not in entries or entries[site].endpoint != endpoint:
+        return False
+    _write({name: one for name, one in entries.items() if name != site})
+    return True
 
 
 def parse(text: str, where: str) -> dict[str, Entry]:
@@ -173,3 +184,13 @@ def _read(path: Path) -> dict[str, Entry]:
     except OSError as error:
         raise InputError(f"cannot read {path}, a file of endpoints: {error.strerror}; see {FILES_VARIABLE}") from error
     return parse(text, str(path))
+
+
+def _write(entries: Mapping[str, Entry]) -> Path:
+    path = user_file()
+    rows = {name: one.model_dump(exclude_defaults=True) for name, one in entries.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    fresh.write_text(yaml.safe_dump(rows, sort_keys=False), encoding="utf-8")
+    fresh.replace(path)
+    return path

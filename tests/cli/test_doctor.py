@@ -29,7 +29,7 @@ def test_the_service_is_the_one_that_the_environment_names(monkeypatch: pytest.M
     monkeypatch.setenv("GLOBUS_SDK_ENVIRONMENT", "local")
     out = run("doctor", "local", code=1).out
     assert "ERROR    tls-api          localhost:5000 refuses the connection" in out
-    assert "ERROR    tls-amqp         localhost:5672 refuses the connection" in out
+    assert "tls-amqp" not in out
     monkeypatch.setenv("GLOBUS_SDK_ENVIRONMENT", "prodution")
     message = "error: GLOBUS_SDK_ENVIRONMENT is `prodution`, which the SDK would take for production; unset it, or choose from:"
     assert run("doctor", "local", code=2).err.startswith(message)

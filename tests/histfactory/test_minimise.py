@@ -28,7 +28,7 @@ def model(data: list[float], counts: list[float], *modifiers: Json, **codes: str
 
 
 def minimum(fitted: Model, **options: float) -> Minimum:
-    return minimise(fitted, fitted.batch.init, fitted.batch.fixed, **options)  # type: ignore[arg-type]
+    return minimise(fitted, fitted.batch.init, fitted.batch.fixed, **options)
 
 
 def test_a_free_normalisation_takes_the_ratio_of_observed_to_expected() -> None:

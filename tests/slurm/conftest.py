@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -18,7 +19,7 @@ from pyhf_endpoint.transport import Choice
 from tests.slurm.cluster import CPUS, GPUS, Cluster, UnavailableError, install
 
 #: How many tests a run of the whole suite must carry out; the one on published data comes on top where that is there.
-MUST_RUN = 17
+MUST_RUN = 18
 _started = time.monotonic()
 #: What the tests measured, for the summary; none of it is asserted.
 MEASURED: list[str] = []
@@ -53,6 +54,7 @@ def cluster() -> Iterator[Cluster]:
     # Not pytest's own folder, into which nobody else may look: munged insists on that.
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
     cluster = Cluster(folder)
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))  # or the daemons would outlive us
     try:
         cluster.start()
         yield cluster

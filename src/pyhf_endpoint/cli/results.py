@@ -84,8 +84,9 @@ def check(ctx: click.Context, /, file: Path, workspace: Path, patchset: Path | N
     faults = done = 0
     for one in run(file, workspace, patchset, **options):
         numbers = "".join(f"{_small(value):>11}" for value in (one.observed, one.expected, *one.minima))
-        reason = f": {one.theirs.message}" if one.verdict in ("pyhf failed", "pyhf rounds") else ""
-        click.echo(f"{one.ours.name:<28}{one.ours.poi_test:>6g}{numbers}  {one.verdict}{reason}")
+        reason = one.theirs.message if one.verdict in ("pyhf failed", "pyhf rounds") else ""
+        said = reason if reason.startswith(one.verdict) else ": ".join(filter(None, (one.verdict, reason)))
+        click.echo(f"{one.ours.name:<28}{one.ours.poi_test:>6g}{numbers}  {said}")
         done += 1
         faults += one.is_fault
     click.echo(f"{done} checked, {faults} at fault")

@@ -22,7 +22,7 @@ class Patient:
     Attributes:
         use: The site, as it is to be used.
         run_directory: Where blocks leave their files.
-        hosts: The service's hosts: the API's first, then AMQP's; none where no service is used.
+        hosts: The service's hosts, the API's first and AMQP's last; none where no service is used.
         environment: The workers' virtual environment; None where they run in an image.
         image: The image's path or address; None where workers run in a virtual environment.
         trust: The authorities to trust; None for the system's.

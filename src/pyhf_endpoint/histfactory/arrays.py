@@ -8,7 +8,19 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Array", "Floats", "extrapolate", "join", "matmul_second", "move", "put", "require_float64", "take", "to_numpy"]
+__all__ = [
+    "Array",
+    "Floats",
+    "extrapolate",
+    "immutable",
+    "join",
+    "matmul_second",
+    "move",
+    "put",
+    "require_float64",
+    "take",
+    "to_numpy",
+]
 
 Array: TypeAlias = Any
 """An array of the namespace in use: `numpy.ndarray`, `cupy.ndarray` or `jax.Array`."""
@@ -32,9 +44,14 @@ def to_numpy(array: Array) -> npt.NDArray[Any]:
     return np.asarray(array.get() if hasattr(array, "get") else array)
 
 
+def immutable(array: Array) -> bool:
+    """Whether this is an array of JAX, which cannot be changed in place and compiles each operation anew for each shape."""
+    return hasattr(array, "at")
+
+
 def put(array: Array, rows: Array, values: Array) -> Array:
     """Return `array` with some of its rows replaced, in place where the library allows it."""
-    if hasattr(array, "at"):  # JAX arrays are immutable
+    if immutable(array):
         return array.at[rows].set(values)
     array[rows] = values
     return array

@@ -1,13 +1,21 @@
 """What is said about fits that did not simply converge."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pyhf_endpoint.histfactory.arrays import to_numpy
 from pyhf_endpoint.histfactory.fits import FAILED, FALLBACK, LOST, RESTARTED, Fit, Fitter
 
-__all__ = ["describe"]
+__all__ = ["describe", "describe_all"]
 
 _NOTES = {RESTARTED: "a lower minimum was found from another start", FALLBACK: "minimised by SciPy"}
+
+
+def describe_all(fitter: Fitter, fits: Sequence[tuple[str, Fit]], row: int) -> str:
+    """Say what kept a row's labelled fits from plain convergence, the worst first; empty if nothing did."""
+    worst_first = sorted(fits, key=lambda labelled: -max(int(labelled[1].status[row]), LOST - 1))
+    return "; ".join(filter(None, (describe(fitter, fit, row, label) for label, fit in worst_first)))
 
 
 def describe(fitter: Fitter, fit: Fit, row: int, label: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pyhf_endpoint.histfactory.batch import Batch
 from pyhf_endpoint.histfactory.compile import Patch
-from pyhf_endpoint.histfactory.describe import describe
+from pyhf_endpoint.histfactory.describe import describe_all
 from pyhf_endpoint.histfactory.driver import Setup, each_hypothesis
 from pyhf_endpoint.histfactory.fits import Fit, Fitter, Job
 from pyhf_endpoint.histfactory.infer import outside_bounds, untestable
@@ -95,8 +95,7 @@ class _Discovery:
     def _result(self, row: int) -> Significance:
         name = self.profile.batch.names[row]
         status = worst([STATUSES[fit.status[row]] for _, fit in self.fits])
-        notes = [describe(self.profile.fitter, fit, row, label) for label, fit in self.fits]
-        message = "; ".join(note for note in notes if note)
+        message = describe_all(self.profile.fitter, self.fits, row)
         if status == "failed":
             return Significance(name, status, f"patch `{name}`: {message}")
         z_exp = math.sqrt(max(0.0, 2 * float(self.expected.nll[row])))

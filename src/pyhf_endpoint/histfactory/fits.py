@@ -12,7 +12,7 @@ from pyhf_endpoint.histfactory import fallback
 from pyhf_endpoint.histfactory.arrays import Floats, to_numpy
 from pyhf_endpoint.histfactory.batch import Batch
 from pyhf_endpoint.histfactory.likelihood import Model
-from pyhf_endpoint.histfactory.minimise import Minimum, minimise
+from pyhf_endpoint.histfactory.minimise import Known, Minimum, minimise, minimise_rows
 from pyhf_endpoint.histfactory.result import STATUSES
 
 __all__ = ["PROBE", "TIGHT", "Fit", "Fitter", "Flags", "Integers", "Job"]
@@ -28,7 +28,6 @@ PROBE = 1e-4
 _LOWER = 1e-6  # a minimum counts as another, lower one if it is lower by this much
 _SPREAD = 0.5  # of random starts, in units of the constraints' widths
 _ATTEMPTS = 3
-_SIDE_BY_SIDE = 48  # rows
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,8 @@ class Job:
     tolerance: float = TIGHT
     limit: int = 150
     """Number of iterations."""
+    known: "Fit | None" = None
+    """Minima that need not be found again."""
 
 
 @dataclass
@@ -99,26 +100,42 @@ class Fitter:
         return fixed
 
     def run(self, jobs: Sequence[Job]) -> list[Minimum]:
-        """Run fits side by side: rows that share the interpreter's overhead cost little each, until they outgrow the caches."""
-        parameters = self.batch.sizes.parameters
+        """Run fits side by side."""
         lengths = [len(job.rows) for job in jobs]
-        total = sum(lengths)
-        start = np.concatenate([np.zeros((0, parameters)), *(job.start[job.rows] for job in jobs)])
-        fixed = np.concatenate([np.zeros((0, parameters), dtype=bool), *(job.fixed[job.rows] for job in jobs)])
+        if not sum(lengths):
+            return [_nothing(self.batch.sizes.parameters) for _ in jobs]
+        rows = np.concatenate([job.rows for job in jobs])
+        model, xp = self.model, self.model.xp
+        counts, centre = (
+            xp.concatenate([getattr(job.model.rows, name)[job.rows] for job in jobs]) for name in ("counts", "centre")
+        )
+
+        def pick(numbers: Integers) -> Model:
+            return model.take(rows[numbers]).with_data(counts[numbers], centre[numbers])
+
         tolerance, limit = (np.repeat([getattr(job, name) for job in jobs], lengths) for name in ("tolerance", "limit"))
-        owner = np.repeat(np.arange(len(jobs)), lengths)
-        rows = np.concatenate([np.zeros(0, dtype=np.intp), *(job.rows for job in jobs)])
-        found = [_nothing(parameters)]
-        for block in np.array_split(np.arange(total), max(1, -(-total // _SIDE_BY_SIDE))) if total else []:
-            models = [jobs[number].model.take(rows[block[owner[block] == number]]) for number in np.unique(owner[block])]
-            found.append(
-                minimise(
-                    Model.join(models), start[block], fixed[block], tolerance=tolerance[block], limit=int(limit[block].max())
-                )
-            )
-        joined = Minimum(*(np.concatenate([getattr(part, field.name) for part in found]) for field in fields(Minimum)))
+        found = minimise_rows(
+            pick,
+            np.concatenate([job.start[job.rows] for job in jobs]),
+            np.concatenate([job.fixed[job.rows] for job in jobs]),
+            tolerance=tolerance,
+            limit=limit,
+            known=self._known(jobs, rows),
+        )
         ends = np.cumsum(lengths)
-        return [_part(joined, slice(end - length, end)) for length, end in zip(lengths, ends, strict=True)]
+        return [_part(found, slice(end - length, end)) for length, end in zip(lengths, ends, strict=True)]
+
+    def _known(self, jobs: Sequence[Job], rows: Integers) -> Known | None:
+        """The minima that jobs need not find again; rows without one have none."""
+        if all(job.known is None for job in jobs):
+            return None
+        nll, theta = [], []
+        for job in jobs:
+            fit = job.known
+            nll.append(np.full(len(job.rows), np.inf) if fit is None else np.where(fit.status < LOST, fit.nll, np.inf)[job.rows])
+            theta.append((job.start if fit is None else fit.theta)[job.rows])
+        stiffness = np.asarray(self.batch.rows.precision + self.batch.rows.factor)[rows]
+        return Known(np.concatenate(nll), np.concatenate(theta), stiffness)
 
     def begin(self, job: Job, best: Minimum, others: Sequence[Floats] = ()) -> Fit:
         """Take the minima of a job of all rows; those that did not converge are tried from other starts [H, P]."""

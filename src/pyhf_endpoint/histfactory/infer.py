@@ -13,7 +13,7 @@ from pyhf_endpoint.errors import InputError
 from pyhf_endpoint.histfactory.asymptotics import cls_values
 from pyhf_endpoint.histfactory.batch import Batch
 from pyhf_endpoint.histfactory.compile import Patch, compile_patches
-from pyhf_endpoint.histfactory.describe import describe
+from pyhf_endpoint.histfactory.describe import describe_all
 from pyhf_endpoint.histfactory.fits import Fit
 from pyhf_endpoint.histfactory.profile import Profile, Profiled
 from pyhf_endpoint.histfactory.result import STATUSES, HypotestResult, worst
@@ -22,7 +22,7 @@ __all__ = ["TEST_STATISTICS", "chunks", "hypotest", "outside_bounds", "parts", "
 
 TEST_STATISTICS = ("q", "qtilde")
 _COMPILED = 128  # hypotheses compiled at a time: bounds memory
-_FITTED = 64  # rows fitted side by side: enough to amortise the interpreter, few enough for the processor's caches
+_FITTED = 128  # rows fitted side by side: enough to amortise the interpreter, few enough for the processor's caches
 
 
 def hypotest(
@@ -148,8 +148,7 @@ def _table(profile: Profile, one: Profiled, test_stat: str) -> list[HypotestResu
 
 def _result(profile: Profile, one: Profiled, row: int, observed: float, band: tuple[float, ...]) -> HypotestResult:
     batch, name, fits = profile.batch, profile.batch.names[row], one.fits()
-    notes = [describe(profile.fitter, fit, row, label) for label, fit in fits]
-    message = outside_bounds(batch, row, one.value, "the tested hypothesis") or "; ".join(note for note in notes if note)
+    message = outside_bounds(batch, row, one.value, "the tested hypothesis") or describe_all(profile.fitter, fits, row)
     status = worst([STATUSES[fit.status[row]] for _, fit in fits])
     if status == "failed" or outside_bounds(batch, row, one.value, ""):
         return _failed(name, one.value, f"patch `{name}`: {message}")

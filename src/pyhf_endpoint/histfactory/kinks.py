@@ -82,6 +82,17 @@ class Kinks:
         mixed.slopes = self.slopes
         return mixed
 
+    def join(self, other: "Kinks") -> "Kinks":
+        """The rows of both, end to end."""
+        if self.slopes is None or other.slopes is None:
+            return self
+        both = self._next()
+        xp = self.xp
+        both.held, both.side = xp.concatenate([self.held, other.held]), xp.concatenate([self.side, other.side])
+        left, right = (xp.concatenate(pair) for pair in zip(self.slopes, other.slopes, strict=True))
+        both.slopes = (left, right)
+        return both
+
     def take(self, rows: Array) -> "Kinks":
         """Select rows."""
         if self.slopes is None:

@@ -7,15 +7,18 @@ cancels where counts are large: a Poisson term is `n (u - log(1 + u))` with `u =
 
 import math
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 
 from pyhf_endpoint.histfactory.arrays import Array, Floats, to_numpy
+from pyhf_endpoint.histfactory.batch import Batch
 from pyhf_endpoint.histfactory.rates import RateModel
 
 __all__ = ["Evaluation", "Model"]
 
 _CURVATURE_FLOOR = 0.2  # share of a constraint's own curvature that the Hessian's diagonal keeps
+_BEND = 30.0  # psi'' of code4p at zero
 _SMALLEST_RATE = 1e-6  # below this, the Hessian takes a bin's expected information as if its rate were this
 
 
@@ -35,6 +38,10 @@ class Evaluation:
 
 class Model(RateModel):
     """The likelihoods of a batch on arrays of a namespace `xp` (numpy, cupy or jax.numpy), in double precision."""
+
+    def __init__(self, batch: Batch, xp: ModuleType = np) -> None:
+        super().__init__(batch, xp)
+        self._counting = bool((np.asarray(batch.rows.factor) > 0).any())  # whether there is any shapesys
 
     def nll(self, theta: Array) -> Array:
         """Negative log-likelihood [H] in saturated form; infinite outside the domain. See `nll_offset`."""
@@ -75,12 +82,8 @@ class Model(RateModel):
         jacobian = self.columns(parts, yields)
         positive = rate > 0
         residual = 1.0 - rows.counts / xp.where(positive, rate, 1.0)
-        counted = rows.factor > 0
-        value = xp.where(counted & (theta > 0), theta, 1.0)
-        gradient = xp.matmul(residual[:, None, :], jacobian)[:, 0] + (rows.precision + rows.factor / value) * (
-            theta - rows.centre
-        )
-        diagonal = rows.precision + rows.factor * rows.centre / (value * value)
+        slope, diagonal = self._constraint(theta)
+        gradient = xp.matmul(residual[:, None, :], jacobian)[:, 0] + slope
         weight = xp.where(positive, 1.0 / xp.maximum(rate, _SMALLEST_RATE), 0.0)
         if sizes.hist:
             constraint = diagonal[:, : sizes.hist]
@@ -90,6 +93,23 @@ class Model(RateModel):
             diagonal = xp.concatenate([floored, diagonal[:, sizes.hist :]], axis=1)
         return Evaluation(self._nll(theta, rate), gradient, jacobian, weight, diagonal)
 
+    def _constraint(self, theta: Array) -> tuple[Array, Array]:
+        """First and second derivative of the constraint terms [H, P]."""
+        xp, rows = self.xp, self.rows
+        pull = theta - rows.centre
+        if not self._counting:
+            return rows.precision * pull, rows.precision
+        value = xp.where((rows.factor > 0) & (theta > 0), theta, 1.0)
+        return (rows.precision + rows.factor / value) * pull, rows.precision + rows.factor * rows.centre / (value * value)
+
+    def bend(self, theta: Array) -> Array:
+        """[H, hist] second derivative of the likelihood by each alpha at zero, as far as its shifts are one-sided."""
+        xp = self.xp
+        parts = self.parts(theta)
+        rate = (parts.shifted * parts.scale).sum(axis=2)
+        residual = 1.0 - self.rows.counts / xp.where(rate > 0, rate, 1.0)
+        return _BEND * self.curve_pull(parts, residual)
+
     def _nll(self, theta: Array, rate: Array) -> Array:
         """Where events were counted the rate must be positive; an empty bin allows zero (pyhf, even less)."""
         xp, rows = self.xp, self.rows
@@ -97,6 +117,8 @@ class Model(RateModel):
         outside = xp.any((rate < 0) | (seen & (rate <= 0)), axis=1)
         total = xp.where(seen, counts * self._excess(seen & (rate > 0), rate, counts), rate).sum(axis=1)
         total = total + (0.5 * rows.precision * (theta - rows.centre) ** 2).sum(axis=1)
+        if not self._counting:
+            return xp.where(outside | ~xp.isfinite(total), xp.inf, total)
         counting = slice(self.sizes.alphas, self.sizes.parameters - self.sizes.free)  # columns that may hold shapesys
         value, factor, centre = theta[:, counting], rows.factor[:, counting], rows.centre[:, counting]
         counted = factor > 0

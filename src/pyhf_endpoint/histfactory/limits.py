@@ -12,7 +12,7 @@ from pyhf_endpoint.histfactory.arrays import Floats
 from pyhf_endpoint.histfactory.asymptotics import N_SIGMA, cls_values
 from pyhf_endpoint.histfactory.batch import Batch
 from pyhf_endpoint.histfactory.compile import Patch
-from pyhf_endpoint.histfactory.describe import describe
+from pyhf_endpoint.histfactory.describe import describe_all
 from pyhf_endpoint.histfactory.driver import Setup, each_hypothesis
 from pyhf_endpoint.histfactory.fits import FALLBACK, LOST, PROBE, RESTARTED, TIGHT, Fit, Flags, Integers, Job
 from pyhf_endpoint.histfactory.infer import TEST_STATISTICS, untestable
@@ -275,9 +275,9 @@ class _Limits:
         name, poi = self.batch.names[row], self.batch.hypotheses[row].poi
         fits = [("background-only fit", self.null), *([("free fit", self.free)] if self.free else [])]
         statuses = [STATUSES[fit.status[row]] for _, fit in fits]
-        notes = [describe(self.fitter, fit, row, label) for label, fit in fits]
+        notes = [describe_all(self.fitter, fits, row)]
         if worst(statuses) == "failed":
-            return UpperLimit(name, "failed", f"patch `{name}`: " + "; ".join(filter(None, notes)))
+            return UpperLimit(name, "failed", f"patch `{name}`: " + notes[0])
         if self.restarted[row]:
             statuses.append("restarted")
             notes.append("a lower minimum was found from another start")

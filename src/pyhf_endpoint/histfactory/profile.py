@@ -1,8 +1,8 @@
 """The fits behind a profile likelihood ratio, for all rows and all values of the parameter of interest (POI) side by side.
 
-Strongly excluded hypotheses pull parameters so far that their likelihood has several minima. Each conditional fit therefore
-starts from the best fit and, where the POI is at all constrained, from the initial values; where it is strongly excluded, also at
-random. The lowest minimum counts.
+Excluded hypotheses pull parameters so far that their likelihood has several minima. Each conditional fit therefore starts from
+the best fit and, where the POI is at all constrained, with alphas flipped (see `looks`), from the initial values or, where it is
+strongly excluded, at random. The lowest minimum counts.
 """
 
 from collections.abc import Sequence
@@ -13,14 +13,16 @@ import numpy as np
 
 from pyhf_endpoint.histfactory.arrays import Floats
 from pyhf_endpoint.histfactory.batch import Batch
-from pyhf_endpoint.histfactory.fits import PROBE, Fit, Fitter, Integers, Job
+from pyhf_endpoint.histfactory.fits import Fit, Fitter, Flags, Integers, Job
 from pyhf_endpoint.histfactory.likelihood import Model
+from pyhf_endpoint.histfactory.looks import flips, mirrored
 
 __all__ = ["Profile", "Profiled"]
 
-_CONSTRAINED = 1.0  # test statistic above which a second minimum is looked for
-_EXCLUDED = 9.0  # and above which this is done at random, too
-_RANDOM_STARTS = 3
+_CONSTRAINED = 1.0  # test statistic above which another minimum is looked for by flipping alphas,
+_PULLED = 4.0  # above which it is looked for from the initial values, too,
+_EXCLUDED = 9.0  # and above which from the mirror image and at random instead
+_ROUNDS = 3  # of looks; each but the first only where the one before has found something
 _PROBE_LIMIT = 40  # iterations; what takes longer is given up
 
 
@@ -62,12 +64,15 @@ class Profile:
         null = self.null_fit()
         data = self.asimov_model(null)
         if blind:
-            asimov = self._conditional(data, null, values)
+            asimov = self._conditional(data, [null] * len(values), values)
             for at, value in zip(asimov, values, strict=True):
-                self._probe([(at, self._at(self.batch.init, value), _rows_above(at.nll, _EXCLUDED))])
+                looks = [(at, self._at(self.batch.init, value), _rows(2 * at.nll > _EXCLUDED))]
+                self._probe([*looks, *self._flips(at, _rows(2 * at.nll > _CONSTRAINED))])
             return [self._profiled(value, null, None, None, at) for value, at in zip(values, asimov, strict=True)]
-        free, asimov = self._free_and_asimov(data, null, values)
-        fixed = self._conditional(self.model, free, values)
+        free = self._free(null)
+        fixed = self._conditional(self.model, [free] * len(values), values)
+        # Where nothing but the background is tested the minimum is known exactly
+        asimov = self._conditional(data, [at if value else null for at, value in zip(fixed, values, strict=True)], values)
         for value, at, expected in zip(values, fixed, asimov, strict=True):
             self._look_further(value, free, at, expected)
         for at in (null, *fixed):
@@ -88,18 +93,14 @@ class Profile:
     def _at(self, theta: Floats, value: float) -> Floats:
         return self.fitter.at_poi(theta, value)
 
-    def _free_and_asimov(self, data: Model, null: Fit, values: Sequence[float]) -> tuple[Fit, list[Fit]]:
-        rows = self.fitter.rows
-        jobs = [Job(self.model, rows, null.theta, self.batch.fixed)]
-        jobs += [Job(data, rows, self._at(null.theta, value), self.held) for value in values]
-        free, *asimov = self.fitter.run(jobs)
-        others = [[self.batch.init], *([self._at(self.batch.init, value)] for value in values)]
-        fits = [self.fitter.begin(job, best, other) for job, best, other in zip(jobs, (free, *asimov), others, strict=True)]
-        return fits[0], fits[1:]
+    def _free(self, null: Fit) -> Fit:
+        job = Job(self.model, self.fitter.rows, null.theta, self.batch.fixed)
+        return self.fitter.begin(job, self.fitter.run([job])[0], [self.batch.init])
 
-    def _conditional(self, model: Model, near: Fit, values: Sequence[float]) -> list[Fit]:
-        """Fits with the POI held at each value, from a nearby fit."""
-        jobs = [Job(model, self.fitter.rows, self._at(near.theta, value), self.held) for value in values]
+    def _conditional(self, model: Model, near: Sequence[Fit], values: Sequence[float]) -> list[Fit]:
+        """Fits with the POI held at each value, each from a nearby fit."""
+        starts = [self._at(fit.theta, value) for fit, value in zip(near, values, strict=True)]
+        jobs = [Job(model, self.fitter.rows, start, self.held) for start in starts]
         found = self.fitter.run(jobs)
         return [
             self.fitter.begin(job, best, [self._at(self.batch.init, value)])
@@ -108,19 +109,22 @@ class Profile:
 
     def _look_further(self, value: float, free: Fit, fixed: Fit, asimov: Fit) -> None:
         """Look for lower minima at one POI value, on observed and on Asimov data."""
-        init, q, q_asimov = self._at(self.batch.init, value), _rise(fixed, free), asimov.nll
-        excluded = _rows_above(q, _EXCLUDED)
-        looks = [(fixed, init, _rows_above(q, _CONSTRAINED)), (asimov, fixed.theta, _rows_above(q_asimov, _EXCLUDED))]
-        looks += [
-            (fixed, self.fitter.random_start(fixed, init, excluded, attempt), excluded) for attempt in range(_RANDOM_STARTS)
-        ]
-        improved = self._probe(looks)
-        again = np.unique(np.concatenate([rows for fit, rows in improved if fit is fixed]))
-        self._probe([(asimov, fixed.theta, again)])
+        init, q, q_asimov = self._at(self.batch.init, value), 2 * _above(fixed, free), 2 * asimov.nll
+        looks = [look for fit, rise in ((fixed, q), (asimov, q_asimov)) for look in self._flips(fit, _rows(rise > _CONSTRAINED))]
+        excluded = _rows(q > _EXCLUDED)
+        starts = [mirrored(self.fitter, fixed), self.fitter.random_start(fixed, init, excluded, 0)]
+        looks += [(fixed, init, _rows((q > _PULLED) & (q <= _EXCLUDED))), *((fixed, start, excluded) for start in starts)]
+        for _ in range(_ROUNDS):
+            improved = self._probe(looks)
+            looks = [look for fit in (fixed, asimov) for look in self._flips(fit, _rows_of(improved, fit))]
+            looks.append((asimov, fixed.theta, _rows_of(improved, fixed)))
+
+    def _flips(self, fit: Fit, rows: Integers) -> list[tuple[Fit, Floats, Integers]]:
+        return [(fit, start, some) for start, some in flips(self.fitter, fit, rows)]
 
     def _probe(self, looks: Sequence[tuple[Fit, Floats, Integers]]) -> list[tuple[Fit, Integers]]:
         """Fit rows from other starts, keep what is lower, and return which rows were improved."""
-        jobs = [Job(fit.model, rows, start, fit.fixed, PROBE, _PROBE_LIMIT) for fit, start, rows in looks]
+        jobs = [Job(fit.model, rows, start, fit.fixed, limit=_PROBE_LIMIT, known=fit) for fit, start, rows in looks]
         found = self.fitter.run(jobs)
         return [(look[0], self.fitter.absorb(look[0], job, best)) for look, job, best in zip(looks, jobs, found, strict=True)]
 
@@ -136,16 +140,20 @@ class Profile:
         q = None
         if free is not None and fixed is not None:
             above = free.theta[:, self.batch.poi] > value
-            q = np.where(above, 0.0, np.clip(2 * _rise(fixed, free), 0.0, None))
+            q = np.where(above, 0.0, np.clip(2 * _above(fixed, free), 0.0, None))
         return Profiled(value, null, free, fixed, asimov, q, q_asimov)
 
 
-def _rise(fixed: Fit, free: Fit) -> Floats:
-    """How far the likelihood of each row is above its minimum; NaN for rows that have no finite likelihood anywhere."""
-    with np.errstate(invalid="ignore"):
-        return np.asarray(fixed.nll - free.nll)
+def _above(fit: Fit, free: Fit) -> Floats:
+    """How much higher a fit's minimum is [H]; zero where either has no finite likelihood anywhere."""
+    both = np.isfinite(fit.nll) & np.isfinite(free.nll)
+    return np.where(both, np.where(both, fit.nll, 0.0) - np.where(both, free.nll, 0.0), 0.0)
 
 
-def _rows_above(nll: Floats, statistic: float) -> Integers:
-    """Rows whose likelihood, relative to its minimum, makes for a larger test statistic."""
-    return np.nonzero(2 * nll > statistic)[0]
+def _rows_of(improved: Sequence[tuple[Fit, Integers]], fit: Fit) -> Integers:
+    """The rows in which a fit was improved."""
+    return np.unique(np.concatenate([np.zeros(0, dtype=np.intp), *(rows for found, rows in improved if found is fit)]))
+
+
+def _rows(which: Flags) -> Integers:
+    return np.nonzero(which)[0]

@@ -47,7 +47,9 @@ class RateModel:
         self.shared, self.rows = move(batch.shared, xp), move(batch.rows, xp)
         self.inner = NORMSYS_CODES[batch.normsys]
         self._dense = xp is not np
-        self._identity = xp.eye(self.sizes.multipliers + 1)
+        poly = self.shared.poly
+        self._factors = xp.concatenate([xp.ones_like(poly[:, :1]), poly], axis=1)
+        self._slopes = poly * xp.arange(1.0, 7.0)[:, None]
 
     def take(self, rows: Array) -> Self:
         """The same model, of the selected hypotheses only; `batch` still describes all of them."""
@@ -110,10 +112,8 @@ class RateModel:
         xp, shared = self.xp, self.shared
         square = alpha * alpha
         cube, fourth = square * alpha, square * square
-        powers = xp.stack([alpha, square, cube, fourth, fourth * alpha, fourth * square], axis=2)
-        slopes = xp.stack([xp.ones_like(alpha), 2 * alpha, 3 * square, 4 * cube, 5 * fourth, 6 * fourth * alpha], axis=2)
-        factor, slope = matmul_second(xp, powers, shared.poly), matmul_second(xp, slopes, shared.poly)
-        factor += 1.0
+        powers = xp.stack([xp.ones_like(alpha), alpha, square, cube, fourth, fourth * alpha, fourth * square], axis=2)
+        factor, slope = matmul_second(xp, powers, self._factors), matmul_second(xp, powers[:, :, :-1], self._slopes)
         if not self._dense and self.inner > 0:
             where = np.nonzero(np.abs(alpha) >= self.inner)
             logs = shared.log_high[where[1]], shared.log_low[where[1]]
@@ -206,10 +206,14 @@ class RateModel:
 
     def shift_curvature(self, parts: Parts, residual: Array) -> Array:
         """[H, hist] exact second derivative of the Poisson terms' expectation through psi''."""
+        return self.curve_pull(parts, residual) * parts.shift[3]
+
+    def curve_pull(self, parts: Parts, residual: Array) -> Array:
+        """[H, hist] first derivative of the Poisson terms by each psi."""
         xp, sizes = self.xp, self.sizes
         pull = residual[:, :, None] * parts.scale
         count = pull.shape[0]
         common = xp.matmul(pull[:, :, : sizes.slots].reshape(count, sizes.bins * sizes.slots), self.shared.curve_flat)
         flat = (count, sizes.bins * sizes.own_slots)
         own = xp.matmul(pull[:, :, sizes.slots :].reshape(flat)[:, None, :], self.rows.curve.reshape((*flat, sizes.hist)))[:, 0]
-        return (common + own) * parts.shift[3]
+        return common + own

@@ -1,13 +1,12 @@
 """Globus Compute's engine without Globus Compute's service: the rendered configuration, started on this machine."""
 
 import logging
-import os
 import sys
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Executor, Future, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -20,6 +19,7 @@ from pyhf_endpoint.transport.configuration import EngineConfiguration
 from pyhf_endpoint.transport.faults import from_traceback
 from pyhf_endpoint.transport.runs import tail
 from pyhf_endpoint.transport.status import SiteStatus
+from pyhf_endpoint.transport.surroundings import log_file, variables
 
 __all__ = ["Engine", "Sendable"]
 
@@ -28,7 +28,6 @@ _START_POLL_S = 0.05
 _ABANDON_S = 5.0
 _OUTPUT = "interchange.out"
 _RESULT = "globus_compute_sdk.serialize.JSONData"
-_LOGGERS = ("parsl", "globus_compute_endpoint", "globus_compute_sdk")
 _log = logging.getLogger(__name__)
 
 
@@ -68,8 +67,8 @@ class Engine(Executor):
         self._asking: threading.Thread | None = None
         self._status = SiteStatus()
         self._exit = ExitStack()
-        self._exit.enter_context(_environment(environment))
-        self._exit.enter_context(_log_file(run / "engine.log"))
+        self._exit.enter_context(variables(environment))
+        self._exit.enter_context(log_file(run / "engine.log"))
         try:
             self._engine = _load(configuration)
             self._blocks = BlockWatch(configuration, self._engine.executor, run, self._fail)
@@ -284,39 +283,3 @@ def _result(done: Future[bytes]) -> bytes:
         raise from_traceback(found.data)
     serializer = ComputeSerializer(allowed_deserializer_types=[JSONData, "globus_compute_sdk.*Code"])
     return wire.result(cast("str", serializer.deserialize(found.data)))
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set variables; the scheduler's programs are started with those of this process."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _log_file(path: Path) -> Iterator[None]:
-    """Send what the engine's libraries log into a file, and nowhere else."""
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
-    before = [(logger.level, logger.propagate) for logger in loggers]
-    for logger in loggers:
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
-    try:
-        yield
-    finally:
-        for logger, (level, propagate) in zip(loggers, before, strict=True):
-            logger.removeHandler(handler)
-            logger.setLevel(level)
-            logger.propagate = propagate
-        handler.close()

@@ -23,7 +23,7 @@ class Address:
 
 
 def addresses() -> tuple[Address, ...]:
-    """Return the hosts that an endpoint talks to: the API's, then AMQP's.
+    """Return the hosts that an endpoint talks to: the API's, then AMQP's, which a service without TLS tells only later.
 
     Raises:
         UsageError: GLOBUS_SDK_ENVIRONMENT names no environment; the SDK would take that for production without a word.
@@ -37,8 +37,9 @@ def addresses() -> tuple[Address, ...]:
             + ", ".join(_ENVIRONMENTS)
         )
     api = urlsplit(get_web_service_url())
-    secure = api.scheme == "https"
+    if api.scheme != "https":
+        return (Address("api", api.hostname or "", api.port or 80, secure=False),)
     return (
-        Address("api", api.hostname or "", api.port or (443 if secure else 80), secure),
-        Address("amqp", get_amqp_service_host(), _AMQP_PORT if secure else 5672, secure),
+        Address("api", api.hostname or "", api.port or 443, secure=True),
+        Address("amqp", get_amqp_service_host(), _AMQP_PORT, secure=True),
     )

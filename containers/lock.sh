@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Resolve every lock again: containers/lock.sh [FOLDER] [--upgrade]
+#
+# dev.txt comes first and constrains the others, so that what is tested is what the images carry. What a lock already
+# pins is kept where it still fits; --upgrade moves everything to the newest versions.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+locks=containers/locks
+if [[ ${1:-} && $1 != --* ]]; then
+  locks=$1
+  shift
+fi
+
+# The index is named so that no index of this machine's own settings gets a say.
+uv=("${UV:-.venv/bin/uv}" pip compile --quiet --no-config --default-index https://pypi.org/simple --no-python-downloads
+  --generate-hashes --python-version 3.11 --only-binary ':all:' --no-emit-index-url --no-header "$@")
+unset "${!UV_@}"
+
+compile() { # OUTPUT ARGUMENT...
+  local output=$locks/$1
+  echo "$output"
+  "${uv[@]}" "${@:2}" --output-file "$output" >/dev/null
+}
+
+pinned=(--constraints "$locks/dev.txt")
+compile dev.txt --universal --extra dev pyproject.toml
+compile build.txt --universal "${pinned[@]}" containers/locks/build.in
+compile tools.txt --universal "${pinned[@]}" containers/locks/tools.in
+for architecture in x86_64 aarch64; do
+  target=("${pinned[@]}" --python-platform "$architecture-manylinux_2_28" --extra worker pyproject.toml)
+  compile "cpu-$architecture.txt" "${target[@]}"
+  compile "cuda12-$architecture.txt" --extra cuda12 "${target[@]}"
+  compile "cuda13-$architecture.txt" --extra cuda13 "${target[@]}"
+done
+# AMD publishes its plugins for x86-64 alone.
+compile rocm-x86_64.txt --extra rocm "${pinned[@]}" --python-platform x86_64-manylinux_2_28 --extra worker pyproject.toml

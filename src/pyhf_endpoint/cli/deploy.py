@@ -1,0 +1,143 @@
+"""The administrator's commands: `deploy`, `undeploy`, `start`, `stop`, `restart`, `status`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["deploy", "restart", "start", "status", "stop", "undeploy"]
+
+
+@click.command()
+@click.argument("site")
+@click.option("--name", help="The endpoint's name on this machine.  [default: the site's]")
+@click.option("--variant", metavar="NAME", help="Variant of the site.  [default: its first]")
+@click.option("--account", metavar="NAME", help="Account that jobs are charged to, as the users' default.")
+@click.option("--queue", metavar="NAME", help="Queue, as the users' default.")
+@click.option("--option", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting of the site.")
+@click.option("--env", metavar="venv:PATH|image:IMAGE", help="What the workers run in.  [default: this environment]")
+@click.option("--path", multiple=True, metavar="FOLDER", help="Folder of the batch system's commands, where PATH must name it.")
+@click.option("--contact-email", metavar="ADDRESS", help="An administrator; needed where root runs the endpoint.")
+@click.option("--profile", type=click.Path(path_type=Path), metavar="FILE", help="The site's profile, by file.")
+@click.option("--force", is_flag=True, help="Replace files that were edited by hand; deploy although `doctor` finds errors.")
+@click.option("--retired-ok", is_flag=True, help="Also deploy a retired site.")
+@click.option("--dry-run", is_flag=True, help="Run `doctor` and show the endpoint's files; change nothing.")
+@click.pass_context
+def deploy(ctx: click.Context, /, site: str, **given: Any) -> None:
+    """Set up, or bring up to date, a Globus Compute endpoint for SITE on this login node.
+
+    Runs `doctor`, registers the functions, renders the endpoint's files, starts it, waits until it is online, and leaves what
+    users need. To be repeated at will: only what differs is changed.
+    """
+    ctx.exit(_deploy(site, given))
+
+
+def _deploy(site: str, given: dict[str, Any]) -> int:
+    from pyhf_endpoint import deploy as administration
+    from pyhf_endpoint import endpoint, profiles
+    from pyhf_endpoint.functions.register import Registry
+    from pyhf_endpoint.service import Service
+    from pyhf_endpoint.transport import Choice
+
+    profile = (profiles.read(given["profile"]) if given["profile"] else profiles.find(site)).profile
+    named = [f"{name}={given[name]}" for name in ("account", "queue") if given[name]]
+    choice = Choice(given["variant"], endpoint.parse_settings([*given["settings"], *named]), retired_ok=given["retired_ok"])
+    environment = endpoint.Environment.parse(given["env"] or f"venv:{sys.prefix}")
+    order = administration.Order(
+        choice.use(profile), given["name"] or profile.name, environment, given["path"], given["contact_email"], given["force"]
+    )
+    if not _healthy(order) and not given["force"]:
+        click.echo("error: nothing was changed; mend what `doctor` found, or give --force", err=True)
+        return 1
+    if given["dry_run"]:
+        bundle = endpoint.render(order.use, endpoint.Options(environment, order.path))
+        click.echo(endpoint.diff(bundle, administration.Daemon(order.name).folder), nl=False)
+        return 0
+    for line in administration.deploy(order, Service(), Registry()):
+        click.echo(line)
+    click.echo(f"now see whether it computes where it should: pyhf-endpoint probe {profile.name}")
+    return 0
+
+
+def _healthy(order: Any) -> bool:
+    """Run the doctor's checks and show what is not well."""
+    from pyhf_endpoint.deploy import home
+    from pyhf_endpoint.doctor import Host, Patient, examine, worst
+    from pyhf_endpoint.transport.service import addresses
+
+    place = order.environment.place
+    folder = Path(place).expanduser() if order.environment.kind == "venv" else None
+    hosts = tuple(Host(a.purpose, a.name, a.port, a.secure) for a in addresses())
+    findings = list(examine(Patient(order.use, home(), hosts, folder, None if folder else place)))
+    for finding in findings:
+        if finding.severity in ("warning", "error"):
+            click.echo(f"{finding.severity}: {finding.check}: {finding.message}\n  -> {finding.remedy}", err=True)
+    return worst(findings) != "error"
+
+
+@click.command()
+@click.argument("site")
+@click.option("--name", help="The endpoint's name on this machine.  [default: the site's]")
+def undeploy(site: str, name: str | None) -> None:
+    """Stop and remove the endpoint of SITE, here and from Globus Compute; functions stay registered."""
+    from pyhf_endpoint import deploy as administration
+
+    for line in administration.undeploy(name or site, site):
+        click.echo(line)
+
+
+def _daemon(name: str) -> Any:
+    from pyhf_endpoint.deploy import Daemon
+    from pyhf_endpoint.errors import UsageError
+
+    daemon = Daemon(name)
+    if not daemon.is_configured:
+        raise UsageError(f"there is no endpoint `{name}` in {daemon.folder.parent}; set one up: pyhf-endpoint deploy {name}")
+    return daemon
+
+
+@click.command()
+@click.argument("name")
+def start(name: str) -> None:
+    """Start the endpoint NAME, which `deploy` has set up."""
+    daemon = _daemon(name)
+    if daemon.forget_dead():
+        click.echo("the note of a daemon that had died is removed")
+    if daemon.pid is None:
+        daemon.start()
+    click.echo(f"{name}: started")
+
+
+@click.command()
+@click.argument("name")
+def stop(name: str) -> None:
+    """Stop the endpoint NAME; what runs there is lost."""
+    _daemon(name).stop()
+    click.echo(f"{name}: stopped")
+
+
+@click.command()
+@click.argument("name")
+def restart(name: str) -> None:
+    """Stop and start the endpoint NAME."""
+    daemon = _daemon(name)
+    daemon.stop()
+    daemon.start()
+    click.echo(f"{name}: restarted")
+
+
+@click.command()
+@click.argument("name")
+@click.pass_context
+def status(ctx: click.Context, /, name: str) -> None:
+    """Say how the endpoint NAME is: its process here, and what the service hears of it. Exit code 1 unless both are well."""
+    from pyhf_endpoint.service import Service
+
+    daemon = _daemon(name)
+    online = daemon.id is not None and Service().is_online(daemon.id)
+    process = f"process {daemon.pid}" if daemon.pid else "no process"
+    click.echo(f"{name}: endpoint {daemon.id or 'not yet registered'}, {process}, {'online' if online else 'not online'}")
+    if daemon.pid is None and (daemon.folder / "daemon.pid").exists():
+        click.echo(f"it has died and left a note behind; to start it again: pyhf-endpoint start {name}")
+    ctx.exit(0 if online and daemon.pid else 1)

@@ -1,0 +1,169 @@
+"""From a login node to a running endpoint: each step says what it did, can be repeated, and changes only what differs."""
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from pyhf_endpoint import directory
+from pyhf_endpoint.cobalt import register as cobalt
+from pyhf_endpoint.deploy.daemon import Daemon
+from pyhf_endpoint.doctor.batch import COMMANDS
+from pyhf_endpoint.endpoint import (
+    CONFIG,
+    ENVIRONMENT,
+    SCHEMA,
+    TEMPLATE,
+    Bundle,
+    Environment,
+    Options,
+    launcher_folder,
+    render,
+    write,
+)
+from pyhf_endpoint.errors import TransportError, UsageError
+from pyhf_endpoint.functions.register import Registry, register
+from pyhf_endpoint.profiles import Resolved
+from pyhf_endpoint.service import Service
+
+__all__ = ["Order", "deploy", "snippet", "undeploy"]
+
+_OPTIONS = {"core-config": CONFIG, "template-config": TEMPLATE, "schema-config": SCHEMA, "user-env-config": ENVIRONMENT}
+_SNIPPET = "snippet.yaml"
+_ONLINE_S = 90.0
+_POLL_S = 1.0
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be deployed.
+
+    Attributes:
+        use: The site, as it is to be used.
+        name: The endpoint's name on this machine.
+        environment: What the workers run in.
+        path: Folders of the batch system's commands, where the endpoint's PATH must name them.
+        contact: An administrator's address; Globus Compute insists on one where root runs the endpoint.
+        force: Whether files that were edited by hand are replaced.
+    """
+
+    use: Resolved
+    name: str
+    environment: Environment
+    path: tuple[str, ...] = ()
+    contact: str | None = None
+    force: bool = False
+
+
+def deploy(order: Order, service: Service, registry: Registry) -> Iterator[str]:
+    """Deploy, and yield a line for each step that is done.
+
+    Raises:
+        UsageError: The order breaks a rule of the site's, or a file was edited by hand.
+        TransportError: The service or Globus Compute's command line refuses, or the endpoint does not come online.
+    """
+    daemon = Daemon(order.name)
+    fresh = register(service, registry)
+    functions = registry.latest(service.environment)
+    yield f"{len(fresh)} functions registered, {len(functions) - len(fresh)} were before"
+    options = Options(order.environment, order.path or _path_of_root(order.use), tuple(functions.values()))
+    bundle = _with_contact(render(order.use, options), order.contact)
+    changed = _configure(daemon, bundle, order)
+    yield f"{daemon.folder}: " + (", ".join(sorted(changed)) if changed else "nothing has changed")
+    if order.use.profile.scheduler.kind == "cobalt":
+        yield f"{_write_launcher(order)}: makes Cobalt known to Globus Compute"
+    yield from _run(daemon, service, restart=bool(changed))
+    entry = _entry(daemon, functions, bundle)
+    text = snippet(order.use.profile.name, entry)
+    path = daemon.folder / _SNIPPET
+    path.write_text(text, encoding="utf-8")
+    yield f"{path}: what users add with `pyhf-endpoint sites add {order.use.profile.name} {_SNIPPET}`"
+    yield f"{directory.add(order.use.profile.name, entry)}: knows the endpoint, for you"
+
+
+def undeploy(name: str, site: str) -> Iterator[str]:
+    """Stop and remove an endpoint, and yield a line for each step that is done.
+
+    Args:
+        name: The endpoint's name on this machine.
+        site: The site whose entry in the user's directory goes with it.
+
+    Raises:
+        UsageError: There is no such endpoint.
+        TransportError: Globus Compute's command line refuses.
+    """
+    daemon = Daemon(name)
+    if not daemon.is_configured:
+        raise UsageError(f"there is no endpoint `{name}` in {daemon.folder.parent}")
+    known = daemon.id
+    daemon.delete()
+    yield f"{daemon.folder}: stopped and removed"
+    if known is not None and directory.remove(site, known):
+        yield f"{directory.user_file()}: the endpoint is no longer in it"
+
+
+def snippet(site: str, entry: directory.Entry) -> str:
+    """Return what an administrator gives to users."""
+    return yaml.safe_dump({site: entry.model_dump(exclude_defaults=True)}, sort_keys=False, width=1000)
+
+
+def _configure(daemon: Daemon, bundle: Bundle, order: Order) -> set[str]:
+    """Make the endpoint, or bring its files up to date; return the names of those that changed."""
+    if daemon.is_configured:
+        return {path.name for path in write(bundle, daemon.folder, force=order.force)}
+    with tempfile.TemporaryDirectory() as folder:
+        write(bundle, Path(folder))
+        files = {option: Path(folder) / name for option, name in _OPTIONS.items()}
+        daemon.configure(files, contact=order.contact, multi_user=False)
+    # Globus Compute rewrites some; what it made counts as ours from here on.
+    write(bundle, daemon.folder, force=True)
+    return set(bundle.files)
+
+
+def _path_of_root(use: Resolved) -> tuple[str, ...]:
+    """Root's endpoint starts its processes with an empty environment: where the batch system's commands are must be written."""
+    if os.geteuid() != 0:
+        return ()
+    found = [shutil.which(command) for command in COMMANDS[use.profile.scheduler.kind]]
+    return tuple(dict.fromkeys(str(Path(path).parent) for path in found if path)) or ("/usr/bin",)
+
+
+def _with_contact(bundle: Bundle, contact: str | None) -> Bundle:
+    if contact is None:
+        return bundle
+    return Bundle(bundle.site, {**bundle.files, CONFIG: f"{bundle.files[CONFIG]}email: {json.dumps(contact)}\n"})
+
+
+def _write_launcher(order: Order) -> Path:
+    folder = order.environment.folder
+    if folder is None:
+        raise UsageError("name the environment by an absolute path, which the launcher needs: --env venv:/PATH")
+    return cobalt.write_launcher(Path(launcher_folder(folder)), Path(folder) / "bin" / "python")
+
+
+def _run(daemon: Daemon, service: Service, *, restart: bool) -> Iterator[str]:
+    if daemon.forget_dead():
+        yield f"{daemon.folder}: the note of a daemon that had died is removed"
+    if restart and daemon.pid is not None:
+        daemon.stop()
+        yield "stopped, to start with its new files"
+    if daemon.pid is None:
+        daemon.start()
+    deadline = time.monotonic() + _ONLINE_S
+    while daemon.id is None or daemon.pid is None or not service.is_online(daemon.id):
+        if time.monotonic() > deadline:
+            raise TransportError(f"the endpoint is not online after {_ONLINE_S:g} s; the end of its log:\n{daemon.log_tail()}")
+        time.sleep(_POLL_S)
+    yield f"endpoint {daemon.id} is online, process {daemon.pid}"
+
+
+def _entry(daemon: Daemon, functions: dict[str, str], bundle: Bundle) -> directory.Entry:
+    return directory.Entry.model_validate(
+        {"endpoint": daemon.id, "functions": functions, "options": json.loads(bundle.files[SCHEMA])}
+    )

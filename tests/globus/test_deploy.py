@@ -1,0 +1,107 @@
+"""From an empty home to a grid through an endpoint, by the administrator's commands."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from pyhf_endpoint.deploy import Daemon
+from tests import small
+from tests.cli.command import run
+from tests.globus.conftest import make_site
+from tests.globus.daemon import environment
+from tests.globus.standin import Caller, StandIn
+
+NAME = "bench"
+
+
+@pytest.fixture
+def home(service: StandIn, caller: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An administrator with a site's profile and nothing else; whatever they start is ended."""
+    make_site(NAME, "00000000-0000-0000-0000-000000000000", {}, tmp_path, monkeypatch)
+    monkeypatch.delenv("PYHF_ENDPOINT_ENDPOINTS")
+    for name, value in environment(caller, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    yield tmp_path
+    _, alive = psutil.wait_procs(processes(tmp_path), timeout=0.1)
+    for process in alive:
+        process.kill()
+    psutil.wait_procs(alive, timeout=20)
+
+
+def processes(home: Path) -> list[psutil.Process]:
+    """What runs on behalf of this home: by its variables, or below a process that had them."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get("HOME") == str(home):
+                found += [process, *process.children(recursive=True)]
+        except psutil.Error:
+            continue
+    pid = Daemon(NAME).pid
+    return [*found, *([psutil.Process(pid), *psutil.Process(pid).children(recursive=True)] if pid else [])]
+
+
+def deploy(*options: object, code: int = 0) -> str:
+    return run("deploy", NAME, "--contact-email", "nobody@localhost", *options, code=code).out
+
+
+def test_deploy_probe_grid_crash_and_undeploy(service: StandIn, home: Path) -> None:
+    files = small.write(home, signals=10)
+    said = run("hypotest", *files, "--site", NAME, "--via", "globus", "-o", home / "r", code=7).err
+    assert "pyhf-endpoint deploy bench" in said
+
+    first = deploy()
+    daemon = Daemon(NAME)
+    assert "functions registered" in first
+    assert f"endpoint {daemon.id} is online" in first
+    config = yaml.safe_load((daemon.folder / "config.yaml").read_text())
+    assert len(config["allowed_functions"]) == len(set(service.state.functions) & set(config["allowed_functions"])) > 6
+    assert "Globus Compute" not in run("status", NAME).err
+
+    probed = json.loads(run("probe", NAME, "--wait", 120, "--json").out)
+    assert {worker["versions"]["python"] for worker in probed["workers"]} == {sys.version.split()[0]}
+    assert run("hypotest", *files, "--site", NAME, "-o", home / "r").err.startswith(f"{home / 'r'}: 10 converged")
+
+    pid = daemon.pid
+    again = deploy()
+    assert "nothing has changed" in again
+    assert "0 functions registered" in again
+    assert daemon.pid == pid
+
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=20)
+    assert "it has died and left a note behind" in run("status", NAME, code=1).out
+    assert "the note of a daemon that had died is removed" in run("start", NAME).out
+    assert daemon.pid not in (None, pid)
+
+    (daemon.folder / "config.yaml").write_text(yaml.safe_dump(config | {"display_name": "by hand"}))
+    refused = run("deploy", NAME, "--contact-email", "nobody@localhost", "--option", "max_idletime_s=60", code=2)
+    assert "config.yaml: edited by hand, or not from here" in refused.err
+    assert "stopped, to start with its new files" in deploy("--option", "max_idletime_s=60", "--force")
+
+    assert "stopped and removed" in run("undeploy", NAME).out
+    assert not daemon.folder.exists()
+    assert "three ways to reach it" in run("hypotest", *files, "--site", NAME, "--via", "globus", "-o", home / "x", code=7).err
+
+
+def test_what_the_doctor_finds_stops_a_deployment(home: Path) -> None:
+    done = run("deploy", NAME, "--env", "venv:/nowhere", code=1)
+    assert "error: versions: the workers' environment does not run" in done.err
+    assert done.err.endswith("error: nothing was changed; mend what `doctor` found, or give --force\n")
+    assert not Daemon(NAME).is_configured
+
+
+def test_a_dry_run_shows_the_files_and_changes_nothing(service: StandIn, home: Path) -> None:
+    before = len(service.state.functions)
+    out = run("deploy", NAME, "--dry-run").out
+    assert "+engine:" in out
+    assert not Daemon(NAME).is_configured
+    assert len(service.state.functions) == before
