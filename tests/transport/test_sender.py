@@ -136,7 +136,11 @@ def test_a_task_that_is_lost_again_and_again_ends_the_run() -> None:
             sender.submit(Function("fit"), b"2")
 
 
-@pytest.mark.parametrize("trouble", [refused(None), refused(503), refused(429), refused(409, "ENDPOINT_NOT_ONLINE")], ids=str)
+@pytest.mark.parametrize(
+    "trouble",
+    [refused(None), refused(503), refused(429), refused(409, "ENDPOINT_NOT_ONLINE"), refused(422, "SEMANTICALLY_INVALID")],
+    ids=str,
+)
 def test_a_service_that_is_away_for_a_while_is_asked_again(trouble: TransportError) -> None:
     endpoint = Endpoint()
     with sending(endpoint) as sender:
@@ -146,7 +150,11 @@ def test_a_service_that_is_away_for_a_while_is_asked_again(trouble: TransportErr
     assert endpoint.troubles == []
 
 
-@pytest.mark.parametrize("trouble", [refused(403, "FUNCTION_NOT_PERMITTED"), refused(409, "ENDPOINT_NOT_ONLINE")], ids=str)
+@pytest.mark.parametrize(
+    "trouble",
+    [refused(403, "FUNCTION_NOT_PERMITTED"), refused(409, "ENDPOINT_NOT_ONLINE"), refused(422, "SEMANTICALLY_INVALID")],
+    ids=str,
+)
 def test_a_refusal_ends_the_run_at_once(trouble: TransportError) -> None:
     endpoint = Endpoint()
     endpoint.troubles.append(trouble)

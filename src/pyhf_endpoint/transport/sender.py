@@ -26,7 +26,9 @@ _ASK_FIRST_S, _ASK_LAST_S = 0.4, 3.0
 _CLOSE_S = 5.0
 # Seconds for which a service that does not answer is asked again.
 _OUTAGE_S = 300.0
-_REFUSALS, _BUSY, _OFFLINE = range(400, 500), 429, "ENDPOINT_NOT_ONLINE"
+_REFUSALS, _BUSY = range(400, 500), 429
+# What the service says of an endpoint that is offline, and of one whose process for this user does not start.
+_AWAY = ("ENDPOINT_NOT_ONLINE", "SEMANTICALLY_INVALID")
 
 
 class Line(Protocol):
@@ -221,11 +223,14 @@ class Sender(Executor):
                 self._changed.wait_for(lambda: self._stopping, _ASK_LAST_S)
 
     def _may_pass(self, error: TransportError) -> bool:
-        """Whether another attempt may help: the service is out of reach or busy, or an endpoint that was there is not."""
+        """Whether another attempt may help: the service is out of reach or busy, or an endpoint that was there is not.
+
+        An endpoint process that was killed is not started again while the note of its process id looks fresh.
+        """
         if error.__cause__ is None:
             return False
         status = getattr(error.__cause__, "http_status", None)
-        gone = getattr(error.__cause__, "code", None) == _OFFLINE and self._group is not None
+        gone = getattr(error.__cause__, "code", None) in _AWAY and self._group is not None
         return gone or status == _BUSY or status not in _REFUSALS
 
     def _fail(self, error: PyhfEndpointError) -> None:
