@@ -1,6 +1,7 @@
 """Probing whole sites: a real pool of processes, and Parsl's own workers with devices that exist in name alone."""
 
 import functools
+import logging
 import os
 import signal
 import sys
@@ -220,8 +221,11 @@ def parsl_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
         return sites[-1]
 
     yield start
+    files = [handler for handler in logging.getLogger("parsl").handlers if isinstance(handler, logging.FileHandler)]
     for site in sites:
         site.close()
+    for file in files:
+        file.close()  # Parsl forgets its log file without closing it
 
 
 def test_parsls_workers_on_fake_devices_are_pinned_and_compute_on_the_cpu(parsl_site: Callable[[int, int], Site]) -> None:

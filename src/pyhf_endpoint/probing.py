@@ -78,7 +78,8 @@ def _round(executor: Executor, seconds: float, wanted: int, end: float, found: d
             finished, running = wait(running, timeout=left, return_when=FIRST_COMPLETED)
             for future in finished:
                 report = _report(future)
-                found[report.key] = report
+                if len(found) < wanted:  # several may have answered at once
+                    found[report.key] = report
     finally:
         for future in running:
             with suppress(NotImplementedError):  # Parsl's futures refuse; a probe soon ends by itself

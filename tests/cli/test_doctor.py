@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pyhf_endpoint.transport.service import Address, addresses
 from tests.cli.command import run
 
 pytest.importorskip("globus_compute_endpoint", reason="the extra `endpoint` is not installed")
@@ -27,9 +28,9 @@ def test_a_machine_that_is_not_the_site_is_told_apart_as_json(tmp_path: Path) ->
 
 def test_the_service_is_the_one_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLOBUS_SDK_ENVIRONMENT", "local")
-    out = run("doctor", "local", code=1).out
-    assert "ERROR    tls-api          localhost:5000 refuses the connection" in out
-    assert "tls-amqp" not in out
+    assert addresses() == (Address("api", "localhost", 5000, secure=False),)
+    monkeypatch.delenv("GLOBUS_SDK_ENVIRONMENT")
+    assert [(found.purpose, found.port, found.secure) for found in addresses()] == [("api", 443, True), ("amqp", 443, True)]
     monkeypatch.setenv("GLOBUS_SDK_ENVIRONMENT", "prodution")
     message = "error: GLOBUS_SDK_ENVIRONMENT is `prodution`, which the SDK would take for production; unset it, or choose from:"
     assert run("doctor", "local", code=2).err.startswith(message)
