@@ -5,7 +5,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypedDict, Unpack, cast
 
-from pyhf_endpoint import functions, probing, profiles
+from pyhf_endpoint import functions, profiles
 from pyhf_endpoint.inputs import PatchSet, load
 from pyhf_endpoint.plan import make_plan
 from pyhf_endpoint.results import (
@@ -238,6 +238,8 @@ class Client:
 
     def probe(self, *, seconds: float = 0.2, count: int | None = None, limit_s: float = 60.0) -> list[functions.WorkerReport]:
         """Ask each worker where it runs, what it may use and what it computes on; see `probing.probe`."""
+        from pyhf_endpoint import probing
+
         return probing.probe(self.transport, seconds=seconds, count=count, limit_s=limit_s)
 
     def close(self) -> None:

@@ -1,7 +1,6 @@
 """What a run computes: the hypotheses, the header of its results file, and the chunks in which the work is sent."""
 
 import functools
-import importlib.metadata
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -154,6 +153,8 @@ def _select(analysis: Analysis, names: Sequence[str] | None) -> tuple[Patch, ...
 
 def _engine_versions(engine: str) -> dict[str, str]:
     library = "numpy" if engine == "batched" else "pyhf"
+    import importlib.metadata
+
     try:
         return {library: importlib.metadata.version(library)}
     except importlib.metadata.PackageNotFoundError:

@@ -1,5 +1,6 @@
 """The probe in this process and in real workers: what it finds, and what it does where a part cannot be found."""
 
+import importlib
 import os
 import platform
 import socket
@@ -20,7 +21,7 @@ from pyhf_endpoint.functions import probe as run_probe
 from pyhf_endpoint.transport import LocalTransport
 
 # By name, since the package's `probe` is the function.
-module: Any = sys.modules["pyhf_endpoint.functions.probe"]
+module: Any = importlib.import_module("pyhf_endpoint.functions.probe")
 
 
 def report(**payload: Any) -> WorkerReport:

@@ -1,6 +1,5 @@
 """What an endpoint offers: inferences, a chunk of hypotheses per call, and the probe; a JSON object in, a JSON object out."""
 
-from pyhf_endpoint.functions.probe import probe
 from pyhf_endpoint.functions.registered import (
     FUNCTIONS,
     SETTINGS,
@@ -8,6 +7,7 @@ from pyhf_endpoint.functions.registered import (
     fit,
     hypotest,
     prepare,
+    probe,
     ranking,
     scan,
     significance,

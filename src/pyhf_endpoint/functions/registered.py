@@ -12,7 +12,6 @@ import orjson
 from pyhf_endpoint import __version__
 from pyhf_endpoint.errors import FitError
 from pyhf_endpoint.functions.payload import read
-from pyhf_endpoint.functions.probe import probe
 from pyhf_endpoint.functions.settings import (
     FitSettings,
     HypotestSettings,
@@ -84,6 +83,14 @@ def scan(payload: Mapping[str, Any]) -> Json:
 def ranking(payload: Mapping[str, Any]) -> Json:
     """Rank the nuisance parameters of every hypothesis of a chunk; see `hypotest` for payload and errors."""
     return _answer("ranking", payload, RankingSettings)
+
+
+def probe(payload: Mapping[str, Any]) -> Json:
+    """Tell what the worker is; see `pyhf_endpoint.functions.probe`."""
+    # Imported where it runs: a client, which imports this module, has no use for it.
+    from pyhf_endpoint.functions.probe import probe as look
+
+    return look(payload)
 
 
 #: The kinds of inference: their function and the type of its settings.

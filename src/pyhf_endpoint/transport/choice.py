@@ -5,9 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
-from pyhf_endpoint import endpoint
 from pyhf_endpoint.errors import UsageError
 from pyhf_endpoint.profiles import Resolved, SiteProfile, resolve
 from pyhf_endpoint.profiles.types import to_minutes
@@ -85,6 +82,10 @@ def scheduler_configuration(profile: SiteProfile, choice: Choice) -> tuple[str, 
         UsageError: The choice breaks a rule, or the site needs to be told something.
         MissingExtraError: Globus Compute's endpoint is not installed.
     """
+    import yaml
+
+    from pyhf_endpoint import endpoint
+
     use = choice.use(profile)
     account = getattr(profile.scheduler, "account", None)
     if account is not None and account.required and not use["account"]:
