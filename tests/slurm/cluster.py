@@ -101,6 +101,11 @@ class Cluster:
         """The daemon of one node."""
         return self._daemons[node]
 
+    def is_up(self, node: str) -> bool:
+        """Whether one node's daemon runs; one that was killed and that nobody has waited for does not."""
+        daemon = self._daemons[node]
+        return daemon.is_running() and daemon.status() != psutil.STATUS_ZOMBIE
+
     def stop(self) -> None:
         """Cancel all jobs and end every process that this cluster has started, jobs' processes included."""
         if "slurmctld" in self._daemons and self._daemons["slurmctld"].is_running():

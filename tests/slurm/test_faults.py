@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import orjson
 import psutil
 import pytest
 
+from pyhf_endpoint.client import Client
 from pyhf_endpoint.dispatch import run_chunks
 from pyhf_endpoint.errors import TransportError
 from pyhf_endpoint.inputs import Patch
@@ -29,8 +31,8 @@ Make = Callable[..., Site]
 
 # With pyhf each hypothesis is a chunk of its own, so that a fault finds many at work, many in wait and some done.
 SIGNALS = 250
-# Enough to outlast the time after which Slurm gives a silent node up.
-MANY = 1200
+# Outlasts the time, about half a minute, after which Slurm gives a silent node up.
+LONG_S = 80
 
 
 @dataclass
@@ -87,7 +89,7 @@ def restored(site: Make) -> Iterator[Make]:
     yield make
     cluster = made[0].cluster
     for node in NODES:
-        if not cluster.node_daemon(node).is_running():
+        if not cluster.is_up(node):
             cluster.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=killed")  # ends what it thinks runs there
             cluster.start_node(node)
             cluster.run("scontrol", "update", f"NodeName={node}", "State=RESUME")
@@ -98,9 +100,9 @@ def test_a_node_daemon_killed_in_mid_grid_costs_no_hypothesis(restored: Make, tm
     there = restored()
     cluster = there.cluster
     victim = cluster.node_daemon("node1")
-    grid = Grid(MANY, [])
     replaced = False
     with there.client() as client:
+        grid = Grid(round(LONG_S * rate(client, tmp_path / "rate")), [])
         for result in client.hypotest(*small.write(tmp_path, grid.total), engine="pyhf"):
             grid.found.append(result)
             if len(grid.found) == 20:
@@ -113,6 +115,16 @@ def test_a_node_daemon_killed_in_mid_grid_costs_no_hypothesis(restored: Make, tm
     assert replaced
     grid.assert_whole([victim])
     assert len(there.submitted()) == 2
+
+
+def rate(client: Client, folder: Path) -> float:
+    """Hypotheses per second at the site, once its workers are up."""
+    folder.mkdir()
+    files = small.write(folder, 100)
+    client.hypotest(*files, engine="pyhf", patches=["S100"]).to_list()
+    clock = time.monotonic()
+    client.hypotest(*files, engine="pyhf").to_list()
+    return 100 / (time.monotonic() - clock)
 
 
 def test_a_node_that_crashes_in_mid_grid_costs_no_hypothesis(restored: Make, tmp_path: Path) -> None:
