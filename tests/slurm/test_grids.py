@@ -56,7 +56,7 @@ def test_the_example_gives_what_local_gives_and_a_second_grid_takes_the_same_blo
     assert_same(found, expected)
     assert [result.name for result in again] == [expected[0].name]
     assert len(there.submitted()) == 1
-    assert len({result.worker for result in found}) == 4
+    assert 1 < len({result.worker for result in found}) <= 4  # a quick one may leave nothing for the last to start
 
 
 @pytest.mark.skipif(DATA is None, reason="PYHF_ENDPOINT_DATA names no folder of published analyses")
