@@ -13,7 +13,7 @@ from pyhf_endpoint.service import Service, size
 
 def test_an_unknown_environment_is_not_taken_for_the_hosted_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLOBUS_SDK_ENVIRONMENT", "locla")
-    with pytest.raises(UsageError, match="GLOBUS_SDK_ENVIRONMENT is `locla`, which Globus' SDK takes for the hosted service"):
+    with pytest.raises(UsageError, match="GLOBUS_SDK_ENVIRONMENT is `locla`, which the SDK would take for production"):
         Service().allowed("x")
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from pyhf_endpoint.errors import TransportError, UsageError
 from pyhf_endpoint.pace import Pace
 
-__all__ = ["REQUEST_LIMIT", "Answer", "Call", "Published", "Service", "size"]
+__all__ = ["REQUEST_LIMIT", "Answer", "Call", "Published", "Service", "require_environment", "size"]
 
 REQUEST_LIMIT = 10 * 1024 * 1024
 """Bytes that the service takes in one submission, and passes on as one result."""
@@ -62,6 +62,20 @@ class Published:
     id: str
     name: str
     source: str
+
+
+def require_environment() -> None:
+    """Make sure that GLOBUS_SDK_ENVIRONMENT names an environment.
+
+    Raises:
+        UsageError: It does not; the SDK would take that for the hosted service without a word.
+    """
+    name = os.environ.get("GLOBUS_SDK_ENVIRONMENT", "production")
+    if name not in _ENVIRONMENTS:
+        raise UsageError(
+            f"GLOBUS_SDK_ENVIRONMENT is `{name}`, which the SDK would take for production; unset it, or choose from: "
+            + ", ".join(_ENVIRONMENTS)
+        )
 
 
 def size(text: str) -> int:
@@ -195,11 +209,7 @@ class Service:
         from globus_compute_sdk import Client
         from globus_compute_sdk.serialize import JSONData
 
-        if self.environment not in _ENVIRONMENTS:
-            raise UsageError(
-                f"GLOBUS_SDK_ENVIRONMENT is `{self.environment}`, which Globus' SDK takes for the hosted service;"
-                f" unset it, or choose one of {', '.join(_ENVIRONMENTS)}"
-            )
+        require_environment()
         return Client(do_version_check=False, data_serialization_strategy=JSONData())
 
     @cached_property

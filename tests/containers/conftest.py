@@ -4,36 +4,26 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.containers.machine import IMAGE, VARIANT, Machine, registry
+from tests.suite import Suite
 
 HERE = Path(__file__).parent
 # All of them, so that one that is lost or skipped shows.
-MUST_RUN = 28
-_BEGAN = time.monotonic()
+SUITE = Suite(HERE, must_run=28)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    passed = _passed(terminalreporter)
-    terminalreporter.write_line(f"containers: {passed} of {MUST_RUN} tests passed in {time.monotonic() - _BEGAN:.0f} s")
+    SUITE.summarise(terminalreporter)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In continuous integration a test that did not run is a failure."""
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    whole = [Path(argument).resolve() for argument in session.config.args] == [HERE]
-    if os.environ.get("CI") == "true" and whole and reporter and _passed(reporter) != MUST_RUN:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def _passed(reporter: pytest.TerminalReporter) -> int:
-    return len(reporter.stats.get("passed", ()))
+    SUITE.finish(session)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ They are marked `globus` and left out of a plain run: they take minutes, and the
 
 import json
 import os
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,37 +15,25 @@ import yaml
 from tests.globus.daemon import SCHEMA, Daemon, environment
 from tests.globus.rabbitmq import RabbitMQ, install
 from tests.globus.standin import Caller, StandIn
+from tests.suite import Suite
 
 #: How many tests a run of the whole suite must carry out; the one on published data comes on top where that is there.
-MUST_RUN = 30
-_HERE = Path(__file__).parent
-_STARTED = time.monotonic()
+SUITE = Suite(Path(__file__).parent, must_run=30)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if _HERE in item.path.parents:
+        if SUITE.folder in item.path.parents:
             item.add_marker("globus")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    ran = _ran(terminalreporter)
-    if ran:
-        terminalreporter.line(f"globus: {ran} tests ran, {MUST_RUN} must, in {time.monotonic() - _STARTED:.0f} s")
+    SUITE.summarise(terminalreporter)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if os.environ.get("CI") != "true" or "globus" not in str(session.config.option.markexpr).split():
-        return
-    if reporter is not None and _ran(reporter) < MUST_RUN and session.exitstatus == 0:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def _ran(reporter: pytest.TerminalReporter) -> int:
-    done = [*reporter.stats.get("passed", []), *reporter.stats.get("failed", [])]
-    return len({report.nodeid for report in done if "/globus/" in report.nodeid})
+    SUITE.finish(session)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,31 +16,23 @@ import pyhf_endpoint
 from pyhf_endpoint.client import Client
 from pyhf_endpoint.transport import Choice
 from tests.slurm.cluster import CPUS, GPUS, Cluster, UnavailableError, install
+from tests.suite import Suite
 
 #: How many tests a run of the whole suite must carry out; the one on published data comes on top where that is there.
-MUST_RUN = 18
-_started = time.monotonic()
+SUITE = Suite(Path(__file__).parent, must_run=18)
 #: What the tests measured, for the summary; none of it is asserted.
 MEASURED: list[str] = []
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    ran = _ran(terminalreporter)
     for line in MEASURED:
         terminalreporter.line(f"slurm: {line}")
-    terminalreporter.line(f"slurm: {ran} tests ran, {MUST_RUN} must, in {time.monotonic() - _started:.0f} s")
+    SUITE.summarise(terminalreporter)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if os.environ.get("CI") == "true" and reporter is not None and _ran(reporter) < MUST_RUN and session.exitstatus == 0:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def _ran(reporter: pytest.TerminalReporter) -> int:
-    done = [*reporter.stats.get("passed", []), *reporter.stats.get("failed", [])]
-    return len({report.nodeid for report in done if "/slurm/" in report.nodeid})
+    SUITE.finish(session)
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,12 @@
 """Where the Globus Compute service is, by the SDK's own account of its environment."""
 
-import os
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from pyhf_endpoint.errors import UsageError
+from pyhf_endpoint.service import require_environment
 
 __all__ = ["Address", "addresses"]
 
-_ENVIRONMENTS = ("production", "preview", "sandbox", "test", "integration", "staging", "dev", "local")
 _AMQP_PORT = 443  # what endpoints use by default, since firewalls let it through
 
 
@@ -30,12 +28,7 @@ def addresses() -> tuple[Address, ...]:
     """
     from globus_compute_sdk.sdk._environments import get_amqp_service_host, get_web_service_url
 
-    environment = os.environ.get("GLOBUS_SDK_ENVIRONMENT", "production")
-    if environment not in _ENVIRONMENTS:
-        raise UsageError(
-            f"GLOBUS_SDK_ENVIRONMENT is `{environment}`, which the SDK would take for production; unset it, or choose from: "
-            + ", ".join(_ENVIRONMENTS)
-        )
+    require_environment()
     api = urlsplit(get_web_service_url())
     if api.scheme != "https":
         return (Address("api", api.hostname or "", api.port or 80, secure=False),)
