@@ -2,19 +2,18 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from pyhf_endpoint import directory
 from pyhf_endpoint.errors import TransportError, UsageError
-from pyhf_endpoint.functions.register import Registry
-from pyhf_endpoint.profiles import SiteProfile
-from pyhf_endpoint.service import Service
 from pyhf_endpoint.transport.choice import Choice, endpoint_options, scheduler_configuration, workers_of
 from pyhf_endpoint.transport.faults import NodeLostError, PayloadTooLargeError, WorkerLostError
 from pyhf_endpoint.transport.globus import GlobusTransport
 from pyhf_endpoint.transport.local import LocalTransport
 from pyhf_endpoint.transport.scheduler import SchedulerTransport
 from pyhf_endpoint.transport.status import SiteStatus
+
+if TYPE_CHECKING:
+    from pyhf_endpoint.profiles import SiteProfile
 
 __all__ = [
     "VIAS",
@@ -29,6 +28,7 @@ __all__ = [
     "Via",
     "WorkerLostError",
     "connect",
+    "connect_here",
     "scheduler_configuration",
 ]
 
@@ -68,7 +68,7 @@ class Transport(Protocol):
 
 
 def connect(
-    profile: SiteProfile,
+    profile: "SiteProfile",
     *,
     via: Via | None = None,
     workers: int | None = None,
@@ -87,15 +87,10 @@ def connect(
         UsageError: The number of workers is not positive, or the site cannot be reached that way.
         TransportError: The scheduler's programs are not on this machine, or no endpoint is known for the site.
     """
-    if workers is not None and workers < 1:
-        raise UsageError(f"cannot work with {workers} workers; give at least 1")
+    _require_positive(workers)
     match via or _natural_way(profile):
         case "local":
-            if choice:
-                raise UsageError(
-                    "--account, --queue, --variant, --env and --option are for a scheduler; leave them out, or name a site"
-                )
-            return LocalTransport(workers)
+            return connect_here(workers, choice)
         case "globus":
             return _globus(profile, choice or Choice(), workers)
     if workers is not None:
@@ -104,7 +99,32 @@ def connect(
     return SchedulerTransport(config_text, environment, site=profile.name)
 
 
-def _globus(profile: SiteProfile, choice: Choice, workers: int | None) -> GlobusTransport:
+def connect_here(workers: int | None = None, choice: Choice | None = None) -> LocalTransport:
+    """Return the transport `local`, for which no site's profile is needed.
+
+    Args:
+        workers: Worker processes; None takes one per usable core.
+        choice: What the user chooses, of which nothing is for this machine.
+
+    Raises:
+        UsageError: The number of workers is not positive, or something is chosen.
+    """
+    _require_positive(workers)
+    if choice:
+        raise UsageError("--account, --queue, --variant, --env and --option are for a scheduler; leave them out, or name a site")
+    return LocalTransport(workers)
+
+
+def _require_positive(workers: int | None) -> None:
+    if workers is not None and workers < 1:
+        raise UsageError(f"cannot work with {workers} workers; give at least 1")
+
+
+def _globus(profile: "SiteProfile", choice: Choice, workers: int | None) -> GlobusTransport:
+    from pyhf_endpoint import directory
+    from pyhf_endpoint.functions.register import Registry
+    from pyhf_endpoint.service import Service
+
     address, service = directory.require(profile), Service()
     functions = address.entry.functions or Registry().latest(service.environment)
     if not functions:
@@ -116,6 +136,8 @@ def _globus(profile: SiteProfile, choice: Choice, workers: int | None) -> Globus
     return GlobusTransport(address, functions, endpoint_options(choice), service, workers=slots)
 
 
-def _natural_way(profile: SiteProfile) -> Via:
+def _natural_way(profile: "SiteProfile") -> Via:
     """A site without a scheduler is this machine, unless an endpoint goes by its name."""
+    from pyhf_endpoint import directory
+
     return "local" if profile.scheduler.kind == "local" and directory.find(profile) is None else "globus"
