@@ -13,6 +13,7 @@ from pyhf_endpoint import functions, sites
 from pyhf_endpoint.transport import Choice, Transport, Via, connect, connect_here
 
 if TYPE_CHECKING:
+    from pyhf_endpoint.functions.report import WorkerReport
     from pyhf_endpoint.inputs import PatchSet
     from pyhf_endpoint.profiles import SiteProfile
     from pyhf_endpoint.results import (
@@ -275,7 +276,7 @@ class Client:
         """Start the workers and let them load an engine in the background, while files are read, say."""
         self.transport.prepare(functions.prepare, engine)
 
-    def probe(self, *, seconds: float = 0.2, count: int | None = None, limit_s: float = 60.0) -> list[functions.WorkerReport]:
+    def probe(self, *, seconds: float = 0.2, count: int | None = None, limit_s: float = 60.0) -> "list[WorkerReport]":
         """Ask each worker where it runs, what it may use and what it computes on; see `probing.probe`."""
         from pyhf_endpoint import probing
 

@@ -5,31 +5,28 @@ from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from pyhf_endpoint.errors import TransportError, UsageError
-from pyhf_endpoint.transport.choice import Choice, endpoint_options, scheduler_configuration, workers_of
+from pyhf_endpoint.transport.choice import Choice
 from pyhf_endpoint.transport.faults import NodeLostError, PayloadTooLargeError, WorkerLostError
-from pyhf_endpoint.transport.globus import GlobusTransport
 from pyhf_endpoint.transport.local import LocalTransport
-from pyhf_endpoint.transport.scheduler import SchedulerTransport
 from pyhf_endpoint.transport.status import SiteStatus
 
 if TYPE_CHECKING:
     from pyhf_endpoint.profiles import SiteProfile
+    from pyhf_endpoint.transport.globus import GlobusTransport
+    from pyhf_endpoint.transport.scheduler import SchedulerTransport
 
 __all__ = [
     "VIAS",
     "Choice",
-    "GlobusTransport",
     "LocalTransport",
     "NodeLostError",
     "PayloadTooLargeError",
-    "SchedulerTransport",
     "SiteStatus",
     "Transport",
     "Via",
     "WorkerLostError",
     "connect",
     "connect_here",
-    "scheduler_configuration",
 ]
 
 Via: TypeAlias = Literal["local", "scheduler", "globus"]
@@ -95,8 +92,7 @@ def connect(
             return _globus(profile, choice or Choice(), workers)
     if workers is not None:
         raise UsageError("the number of workers is not for --via scheduler, whose blocks have as many as the site's profile says")
-    config_text, environment = scheduler_configuration(profile, choice or Choice())
-    return SchedulerTransport(config_text, environment, site=profile.name)
+    return _scheduler(profile, choice or Choice())
 
 
 def connect_here(workers: int | None = None, choice: Choice | None = None) -> LocalTransport:
@@ -120,10 +116,12 @@ def _require_positive(workers: int | None) -> None:
         raise UsageError(f"cannot work with {workers} workers; give at least 1")
 
 
-def _globus(profile: "SiteProfile", choice: Choice, workers: int | None) -> GlobusTransport:
+def _globus(profile: "SiteProfile", choice: Choice, workers: int | None) -> "GlobusTransport":
     from pyhf_endpoint import directory
     from pyhf_endpoint.functions.register import Registry
     from pyhf_endpoint.service import Service
+    from pyhf_endpoint.transport.choice import endpoint_options, workers_of
+    from pyhf_endpoint.transport.globus import GlobusTransport
 
     address, service = directory.require(profile), Service()
     functions = address.entry.functions or Registry().latest(service.environment)
@@ -134,6 +132,14 @@ def _globus(profile: "SiteProfile", choice: Choice, workers: int | None) -> Glob
         )
     slots = workers or address.entry.workers or workers_of(profile, choice)
     return GlobusTransport(address, functions, endpoint_options(choice), service, workers=slots)
+
+
+def _scheduler(profile: "SiteProfile", choice: Choice) -> "SchedulerTransport":
+    from pyhf_endpoint.transport.choice import scheduler_configuration
+    from pyhf_endpoint.transport.scheduler import SchedulerTransport
+
+    config_text, environment = scheduler_configuration(profile, choice)
+    return SchedulerTransport(config_text, environment, site=profile.name)
 
 
 def _natural_way(profile: "SiteProfile") -> Via:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
 from pyhf_endpoint.errors import InputError, TransportError
 
 __all__ = ["EngineConfiguration", "require_programs"]
@@ -58,8 +60,6 @@ class EngineConfiguration:
         Raises:
             InputError: The text is no YAML, or lacks an engine with a provider.
         """
-        import yaml  # the client loads this module with the transports, long before any configuration
-
         try:
             engine = yaml.safe_load(text)["engine"]
             provider = engine["provider"]
