@@ -34,13 +34,15 @@ Workspace: TypeAlias = Path | str | Mapping[str, Any]
 Signals: TypeAlias = "Path | str | Mapping[str, Any] | PatchSet"
 
 
-def __getattr__(name: str) -> object:
-    """Return `Run`, which is imported no sooner than it is asked for."""
-    if name == "Run":
-        from pyhf_endpoint.run import Run
+if not TYPE_CHECKING:  # a type checker would take it to know every name
 
-        return Run
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        """Return `Run`, which is imported no sooner than it is asked for."""
+        if name == "Run":
+            from pyhf_endpoint.run import Run
+
+            return Run
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class Options(TypedDict, total=False):
