@@ -1,8 +1,6 @@
 """The service's client, where it needs no service."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -27,10 +25,3 @@ def test_a_tasks_size_is_what_its_request_takes(payload: bytes) -> None:
     batch.add("11111111-2222-4333-8444-555555555555", (text,))
     (tasks,) = batch.prepare()["tasks"].values()
     assert 0 <= size(text) - len(json.dumps(tasks[0])) <= 100
-
-
-def test_the_client_does_not_load_globus_until_it_is_needed() -> None:
-    script = "import sys, pyhf_endpoint.client; print(sorted({name.partition('.')[0] for name in sys.modules} & set(sys.argv)))"
-    heavy = ["globus_sdk", "globus_compute_sdk", "globus_compute_endpoint", "parsl", "pika", "pyhf", "jax"]
-    done = subprocess.run([sys.executable, "-c", script, *heavy], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pyhf_endpoint.functions import Compute, Device, Devices, Job, Parsl, WorkerReport
+from pyhf_endpoint.functions.report import Compute, Device, Devices, Job, Parsl, WorkerReport
 from pyhf_endpoint.functions.visible import choose
 from pyhf_endpoint.verdicts import Expected, Reason, Verdict, compute_device, differing_versions, pinning
 

@@ -49,7 +49,7 @@ class Comparison:
 def check(
     path: Path | str,
     workspace: Workspace,
-    patchset: Signals | None = None,
+    patchset: "Signals | None" = None,
     *,
     sample: int = 5,
     seed: int = 0,

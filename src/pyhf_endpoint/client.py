@@ -1,30 +1,48 @@
-"""The client: a site by name, a grid of hypotheses in, results as they arrive."""
+"""The client: a site by name, a grid of hypotheses in, results as they arrive.
+
+What reads files, plans and takes results is imported with the first run, so that workers can start before.
+"""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeAlias, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict, Unpack, cast
 
-from pyhf_endpoint import functions, profiles
-from pyhf_endpoint.inputs import PatchSet, load
-from pyhf_endpoint.plan import make_plan
-from pyhf_endpoint.results import (
-    FitResult,
-    HypotestResult,
-    Kind,
-    RankingResult,
-    Result,
-    ScanResult,
-    SignificanceResult,
-    UpperLimitResult,
-)
-from pyhf_endpoint.run import Run, Target
-from pyhf_endpoint.transport import Choice, Via, connect
+from pyhf_endpoint import functions, sites
+from pyhf_endpoint.transport import Choice, Transport, Via, connect, connect_here
+
+if TYPE_CHECKING:
+    from pyhf_endpoint.functions.report import WorkerReport
+    from pyhf_endpoint.inputs import PatchSet
+    from pyhf_endpoint.profiles import SiteProfile
+    from pyhf_endpoint.results import (
+        FitResult,
+        HypotestResult,
+        Kind,
+        RankingResult,
+        Result,
+        ScanResult,
+        SignificanceResult,
+        UpperLimitResult,
+    )
+    from pyhf_endpoint.run import Run
 
 __all__ = ["Client", "Options", "Run"]
 
 Workspace: TypeAlias = Path | str | Mapping[str, Any]
-Signals: TypeAlias = Path | str | Mapping[str, Any] | PatchSet
+Signals: TypeAlias = "Path | str | Mapping[str, Any] | PatchSet"
+
+
+if not TYPE_CHECKING:  # a type checker would take it to know every name
+
+    def __getattr__(name: str) -> object:
+        """Return `Run`, which is imported no sooner than it is asked for."""
+        if name == "Run":
+            from pyhf_endpoint.run import Run
+
+            return Run
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class Options(TypedDict, total=False):
@@ -90,14 +108,32 @@ class Client:
         profile: Path | None = None,
         choice: Choice | None = None,
     ) -> None:
-        found = (profiles.read(profile) if profile else profiles.find(site)).profile
-        self.site, self.profile = found.name, found
-        self.transport = connect(found, via=via, workers=workers, choice=choice)
+        self._site = sites.Site(profile.stem, profile, sites.GIVEN) if profile else sites.find(site)
+        self.site = self._site.name
+        self.transport = self._connect(via, workers, choice)
+
+    def _connect(self, via: Via | None, workers: int | None, choice: Choice | None) -> Transport:
+        # Only a file of endpoints could make another site of the embedded default; its profile is tested with this package.
+        natural = via is None and not sites.endpoint_files()
+        if self._site.is_embedded_default and (natural or via == "local"):
+            return connect_here(workers, choice)
+        return connect(self.profile, via=via, workers=workers, choice=choice)
+
+    @cached_property
+    def profile(self) -> "SiteProfile":
+        """The site's profile, read when it is first needed: the embedded default can do without.
+
+        Raises:
+            InputError: The file has faults.
+        """
+        from pyhf_endpoint import profiles
+
+        return profiles.read(self._site.path, self._site.origin).profile
 
     def hypotest(
         self,
         workspace: Workspace,
-        patchset: Signals | None = None,
+        patchset: "Signals | None" = None,
         *,
         poi_test: float | Sequence[float] = 1.0,
         test_stat: str = "qtilde",
@@ -123,7 +159,7 @@ class Client:
     def upper_limit(
         self,
         workspace: Workspace,
-        patchset: Signals | None = None,
+        patchset: "Signals | None" = None,
         *,
         level: float = 0.05,
         tolerance: float = 1e-4,
@@ -148,7 +184,7 @@ class Client:
     def fit(
         self,
         workspace: Workspace,
-        patchset: Signals | None = None,
+        patchset: "Signals | None" = None,
         *,
         correlations: bool = False,
         **options: Unpack[Options],
@@ -164,7 +200,7 @@ class Client:
         return cast("Run[FitResult]", self.run("fit", workspace, patchset, {"correlations": correlations}, options))
 
     def significance(
-        self, workspace: Workspace, patchset: Signals | None = None, *, blind: bool = False, **options: Unpack[Options]
+        self, workspace: Workspace, patchset: "Signals | None" = None, *, blind: bool = False, **options: Unpack[Options]
     ) -> "Run[SignificanceResult]":
         """Find the discovery significance, observed and expected.
 
@@ -179,7 +215,7 @@ class Client:
     def scan(
         self,
         workspace: Workspace,
-        patchset: Signals | None = None,
+        patchset: "Signals | None" = None,
         *,
         parameters: Sequence[str] = (),
         grid: Sequence[float] = (),
@@ -201,7 +237,9 @@ class Client:
         own = {"parameters": tuple(parameters), "grid": tuple(map(float, grid)), "steps": steps, "width": width}
         return cast("Run[ScanResult]", self.run("scan", workspace, patchset, own, options))
 
-    def ranking(self, workspace: Workspace, patchset: Signals | None = None, **options: Unpack[Options]) -> "Run[RankingResult]":
+    def ranking(
+        self, workspace: Workspace, patchset: "Signals | None" = None, **options: Unpack[Options]
+    ) -> "Run[RankingResult]":
         """Rank the nuisance parameters by their impact on the parameter of interest.
 
         Args:
@@ -212,7 +250,7 @@ class Client:
         return cast("Run[RankingResult]", self.run("ranking", workspace, patchset, {}, options))
 
     def run(
-        self, kind: Kind, workspace: Workspace, patchset: Signals | None, settings: Mapping[str, Any], options: Options
+        self, kind: "Kind", workspace: Workspace, patchset: "Signals | None", settings: Mapping[str, Any], options: Options
     ) -> "Run[Result]":
         """Return the run of any kind of inference.
 
@@ -223,6 +261,10 @@ class Client:
             settings: What only this kind takes, by the names of the settings' fields.
             options: What every kind takes.
         """
+        from pyhf_endpoint.inputs import load
+        from pyhf_endpoint.plan import make_plan
+        from pyhf_endpoint.run import Run, Target
+
         _, settings_type = functions.SETTINGS[kind]
         common: dict[str, Any] = {name: options[name] for name in ("normsys", "histosys", "seed") if name in options}
         chosen = settings_type(**settings, **common)
@@ -236,7 +278,7 @@ class Client:
         """Start the workers and let them load an engine in the background, while files are read, say."""
         self.transport.prepare(functions.prepare, engine)
 
-    def probe(self, *, seconds: float = 0.2, count: int | None = None, limit_s: float = 60.0) -> list[functions.WorkerReport]:
+    def probe(self, *, seconds: float = 0.2, count: int | None = None, limit_s: float = 60.0) -> "list[WorkerReport]":
         """Ask each worker where it runs, what it may use and what it computes on; see `probing.probe`."""
         from pyhf_endpoint import probing
 

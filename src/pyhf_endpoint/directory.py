@@ -10,7 +10,6 @@ A site is looked for in this order, and the first entry found counts:
 Such a file maps names of sites to entries; an administrator's snippet is such a file with one.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +18,14 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, StringConstraints, ValidationError
 
+from pyhf_endpoint import sites
 from pyhf_endpoint.errors import InputError, TransportError, list_faults
 from pyhf_endpoint.profiles import SiteProfile
 from pyhf_endpoint.profiles.types import Count, Frozen, Name
 
 __all__ = ["FILES_VARIABLE", "Address", "Entry", "add", "addresses", "find", "parse", "remove", "require", "user_file"]
 
-FILES_VARIABLE = "PYHF_ENDPOINT_ENDPOINTS"
+FILES_VARIABLE = sites.ENDPOINTS_VARIABLE
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 Id = Annotated[str, StringConstraints(pattern=rf"^{_UUID}$")]
 _FACILITY = "facility"
@@ -66,14 +66,7 @@ class Address:
 
 def user_file() -> Path:
     """Return the user's file."""
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return home / "pyhf-endpoint" / "endpoints.yaml"
-
-
-def files() -> list[Path]:
-    """Return the files that are searched, first come first served; those of the environment must exist."""
-    named = [Path(part) for part in os.environ.get(FILES_VARIABLE, "").split(":") if part]
-    return [*named, *([user_file()] if user_file().exists() else [])]
+    return sites.user_endpoint_file()
 
 
 def addresses(profile: SiteProfile) -> Iterator[Address]:
@@ -82,7 +75,7 @@ def addresses(profile: SiteProfile) -> Iterator[Address]:
     Raises:
         InputError: A file cannot be read or has faults.
     """
-    for path in files():
+    for path in sites.endpoint_files():
         entries = _read(path)
         if profile.name in entries:
             yield Address(profile.name, entries[profile.name], str(path))

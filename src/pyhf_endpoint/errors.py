@@ -16,7 +16,6 @@ Exit code 1 also stands for a grid in which a hypothesis is `failed` or `not_con
 for an interrupt, 70 for a fault of this program.
 """
 
-import difflib
 from collections.abc import Iterable
 
 __all__ = [
@@ -112,6 +111,8 @@ class FitError(PyhfEndpointError):
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return `` Did you mean `x`?`` for the closest choice, or an empty string where none is close."""
+    import difflib
+
     close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
     return f" Did you mean `{close[0]}`?" if close else ""
 

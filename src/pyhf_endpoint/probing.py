@@ -9,7 +9,7 @@ import orjson
 
 from pyhf_endpoint import functions
 from pyhf_endpoint.errors import PyhfEndpointError, TransportError, UsageError
-from pyhf_endpoint.functions import WorkerReport
+from pyhf_endpoint.functions.report import WorkerReport
 from pyhf_endpoint.profiles import Resolved
 from pyhf_endpoint.transport import Transport
 from pyhf_endpoint.verdicts import Expected

@@ -5,15 +5,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from pyhf_endpoint import functions
 from pyhf_endpoint.dispatch import Outcome, run_chunks
 from pyhf_endpoint.errors import UsageError
 from pyhf_endpoint.plan import Plan
 from pyhf_endpoint.results import RECORDS, Key, Result, ResultsWriter, completed
-from pyhf_endpoint.transport import GlobusTransport, PayloadTooLargeError, Transport
-from pyhf_endpoint.waiting import Journal, take
+from pyhf_endpoint.transport import LocalTransport, PayloadTooLargeError, Transport
+
+if TYPE_CHECKING:
+    from pyhf_endpoint.transport.globus import GlobusTransport
+    from pyhf_endpoint.waiting import Journal
 
 __all__ = ["Run", "Target"]
 
@@ -71,6 +74,8 @@ class Run(Generic[_Record]):
             writer = self._writer(stack)
             journal = self._journal(stack)
             if journal is not None and writer is not None and journal.path.exists():
+                from pyhf_endpoint.waiting import take
+
                 wanted = self.plan.keys()
                 for record in take(journal, writer.header.kind):
                     result = cast("_Record", record)
@@ -98,8 +103,8 @@ class Run(Generic[_Record]):
             UsageError: There is no results file, or the site is not reached through Globus Compute.
             InputError: A hypothesis is too large to be sent.
         """
-        transport = self._transport
-        if self._target is None or not isinstance(transport, GlobusTransport):
+        transport = self._globus()
+        if self._target is None or transport is None:
             raise UsageError("only a grid with a results file, at a site reached through Globus Compute, can be detached")
         with ExitStack() as stack:
             writer = self._writer(stack)
@@ -126,11 +131,21 @@ class Run(Generic[_Record]):
         writer = ResultsWriter(target.path, self.plan.header, resume=target.resume, overwrite=target.overwrite)
         return stack.enter_context(writer)
 
-    def _journal(self, stack: ExitStack) -> Journal | None:
-        """Let the transport note where tasks are, next to the results file."""
-        transport = self._transport
-        if self._target is None or not isinstance(transport, GlobusTransport):
+    def _globus(self) -> "GlobusTransport | None":
+        """The transport, if it is Globus Compute's; a run on this machine does not load it to find out."""
+        if isinstance(self._transport, LocalTransport):
             return None
+        from pyhf_endpoint.transport.globus import GlobusTransport
+
+        return self._transport if isinstance(self._transport, GlobusTransport) else None
+
+    def _journal(self, stack: ExitStack) -> "Journal | None":
+        """Let the transport note where tasks are, next to the results file."""
+        transport = self._globus()
+        if self._target is None or transport is None:
+            return None
+        from pyhf_endpoint.waiting import Journal
+
         address, target = transport.address, self._target
         journal = Journal(target.path, address.site, address.entry.endpoint, transport.service, resume=target.resume)
         transport.listener = journal

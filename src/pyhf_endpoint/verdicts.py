@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from pyhf_endpoint.functions import Device, WorkerReport, expand, names
+from pyhf_endpoint.functions.report import Device, WorkerReport, expand
+from pyhf_endpoint.functions.visible import names
 
 __all__ = ["VERDICTS", "Expected", "Outcome", "Reason", "Verdict", "compute_device", "differing_versions", "pinning"]
 

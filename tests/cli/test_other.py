@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -67,10 +66,3 @@ def test_a_closed_pipe_is_no_error(results: Path) -> None:
         process.stdout.close()
         said = process.stderr.read()
     assert said == b""
-
-
-def test_nothing_heavy_is_imported_for_help() -> None:
-    script = "import sys, pyhf_endpoint.cli as c; c.main(['--help']); print(*sorted({m.split('.')[0] for m in sys.modules}))"
-    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.splitlines()[-1]
-    heavy = {"scipy", "pyhf", "matplotlib", "jax", "parsl", "globus_compute_sdk", "jsonschema_rs"}
-    assert not heavy & set(loaded.split())

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from pyhf_endpoint.cli.probe import _described, _some, _warnings
-from pyhf_endpoint.functions import WorkerReport, expand
+from pyhf_endpoint.functions.report import WorkerReport, expand
 from pyhf_endpoint.verdicts import Reason, Verdict
 from tests.cli.command import COMMAND, run
 

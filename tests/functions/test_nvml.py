@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pyhf_endpoint.functions import Device, nvml
+from pyhf_endpoint.functions import nvml
+from pyhf_endpoint.functions.report import Device
 
 UINT, POINTER = ctypes.c_uint, ctypes.c_void_p
 NOT_SUPPORTED, NOT_FOUND, NO_PERMISSION = 3, 6, 4

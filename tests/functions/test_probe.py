@@ -16,8 +16,9 @@ import orjson
 import pytest
 
 from pyhf_endpoint import functions
-from pyhf_endpoint.functions import Compute, Device, Devices, Job, Parsl, WorkerReport, compute, expand
+from pyhf_endpoint.functions import compute
 from pyhf_endpoint.functions import probe as run_probe
+from pyhf_endpoint.functions.report import Compute, Device, Devices, Job, Parsl, WorkerReport, expand
 from pyhf_endpoint.transport import LocalTransport
 
 # By name, since the package's `probe` is the function.

@@ -5,8 +5,7 @@ import dataclasses
 import orjson
 import pytest
 
-from pyhf_endpoint.functions import Compute, Device, Devices, Job, Parsl, WorkerReport, expand
-from pyhf_endpoint.functions.report import compact
+from pyhf_endpoint.functions.report import Compute, Device, Devices, Job, Parsl, WorkerReport, compact, expand
 
 
 @pytest.mark.parametrize(

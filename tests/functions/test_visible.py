@@ -2,8 +2,8 @@
 
 import pytest
 
-from pyhf_endpoint.functions import Device, names
-from pyhf_endpoint.functions.visible import choose
+from pyhf_endpoint.functions.report import Device
+from pyhf_endpoint.functions.visible import choose, names
 
 FOUR = tuple(Device(uuid=f"GPU-{letter}{letter}-0", index=index) for index, letter in enumerate("abcd"))
 # Two devices in MIG mode, with two slices and one, and a whole one.

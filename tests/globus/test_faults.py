@@ -10,7 +10,7 @@ import pytest
 
 from pyhf_endpoint.client import Client
 from pyhf_endpoint.results import HypotestResult, read
-from pyhf_endpoint.transport import GlobusTransport
+from pyhf_endpoint.transport.globus import GlobusTransport
 from pyhf_endpoint.transport.pending import Patience
 from tests import small
 from tests.globus.daemon import Daemon

@@ -17,9 +17,10 @@ from pyhf_endpoint.errors import InputError, MissingExtraError, TransportError, 
 from pyhf_endpoint.functions import Function, HypotestSettings
 from pyhf_endpoint.inputs import load
 from pyhf_endpoint.plan import make_plan
-from pyhf_endpoint.transport import SchedulerTransport, SiteStatus, connect
+from pyhf_endpoint.transport import SiteStatus, connect
 from pyhf_endpoint.transport.configuration import EngineConfiguration
 from pyhf_endpoint.transport.runs import new_run
+from pyhf_endpoint.transport.scheduler import SchedulerTransport
 from tests import small
 
 LOCAL = """

@@ -9,7 +9,7 @@ import click
 from pyhf_endpoint.cli.options import client_arguments, site_options
 
 if TYPE_CHECKING:
-    from pyhf_endpoint.functions import Device, WorkerReport
+    from pyhf_endpoint.functions.report import Device, WorkerReport
     from pyhf_endpoint.verdicts import Expected, Verdict
 
 __all__ = ["probe"]

@@ -13,7 +13,6 @@ from pyhf_endpoint.functions.registered import (
     significance,
     upper_limit,
 )
-from pyhf_endpoint.functions.report import Compute, Device, Devices, Job, Parsl, WorkerReport, expand
 from pyhf_endpoint.functions.settings import (
     ENGINES,
     HISTOSYS_CODES,
@@ -27,7 +26,6 @@ from pyhf_endpoint.functions.settings import (
     SignificanceSettings,
     UpperLimitSettings,
 )
-from pyhf_endpoint.functions.visible import names
 from pyhf_endpoint.functions.wire import Function, RemoteError
 
 __all__ = [
@@ -37,26 +35,18 @@ __all__ = [
     "NORMSYS_CODES",
     "SETTINGS",
     "TEST_STATISTICS",
-    "Compute",
-    "Device",
-    "Devices",
     "FitSettings",
     "Function",
     "HypotestSettings",
-    "Job",
-    "Parsl",
     "RankingSettings",
     "RemoteError",
     "ScanSettings",
     "Settings",
     "SignificanceSettings",
     "UpperLimitSettings",
-    "WorkerReport",
     "call",
-    "expand",
     "fit",
     "hypotest",
-    "names",
     "prepare",
     "probe",
     "ranking",

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Iterator
-from importlib import resources
+from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 import jsonschema_rs
@@ -19,6 +19,7 @@ __all__ = ["MAX_SHOWN", "SCHEMA_VERSION", "DocumentKind", "refuse", "schema_faul
 DocumentKind = Literal["workspace", "patchset", "patchset/patch", "measurement", "model"]
 
 SCHEMA_VERSION = "1.0.0"
+_SCHEMAS = Path(__file__).parents[1] / "schemas"
 MAX_SHOWN = 10
 """How many faults a message lists before it counts the rest."""
 
@@ -70,8 +71,7 @@ def refuse(name: str, faults: list[str], remedy: str = "") -> NoReturn:
 
 @functools.cache
 def _definitions() -> dict[str, Any]:
-    folder = resources.files("pyhf_endpoint") / "schemas" / SCHEMA_VERSION
-    schema: dict[str, Any] = orjson.loads((folder / "defs.json").read_bytes())
+    schema: dict[str, Any] = orjson.loads((_SCHEMAS / SCHEMA_VERSION / "defs.json").read_bytes())
     return schema
 
 

@@ -2,10 +2,11 @@
 
 from pyhf_endpoint.profiles.begin import begin
 from pyhf_endpoint.profiles.evidence import Evidence, evidence
-from pyhf_endpoint.profiles.load import FOLDERS_VARIABLE, FoundProfile, find, folders, names, parse, read
+from pyhf_endpoint.profiles.load import FoundProfile, find, parse, read
 from pyhf_endpoint.profiles.model import SiteProfile
 from pyhf_endpoint.profiles.resolve import OPTIONS, Resolved, Setting, resolve, variant_name
 from pyhf_endpoint.profiles.rules import Fault, check, check_use
+from pyhf_endpoint.sites import FOLDERS_VARIABLE, folders, names
 
 __all__ = [
     "FOLDERS_VARIABLE",

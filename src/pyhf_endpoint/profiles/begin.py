@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 from pyhf_endpoint.errors import UsageError
-from pyhf_endpoint.profiles.load import find, folders, names
+from pyhf_endpoint.profiles.load import find
+from pyhf_endpoint.sites import folders, names
 
 __all__ = ["begin"]
 

@@ -1,14 +1,6 @@
-"""Finds site profiles and parses them, with every fault of a file in one message.
+"""Parses site profiles, with every fault of a file in one message."""
 
-A name is looked for in this order, and the first file found counts:
-
-1. the folders named by PYHF_ENDPOINT_SITES, separated by colons;
-2. `pyhf-endpoint/sites` in the user's configuration folder (XDG_CONFIG_HOME, else `~/.config`);
-3. the profiles that come with this package.
-"""
-
-import os
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +9,13 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from pyhf_endpoint.errors import InputError, UsageError, did_you_mean, list_faults
+from pyhf_endpoint import sites
+from pyhf_endpoint.errors import InputError, list_faults
 from pyhf_endpoint.profiles.faults import describe
 from pyhf_endpoint.profiles.model import SiteProfile
 from pyhf_endpoint.profiles.rules import check
 
-__all__ = ["FOLDERS_VARIABLE", "FoundProfile", "find", "folders", "names", "parse", "paths", "read"]
-
-FOLDERS_VARIABLE = "PYHF_ENDPOINT_SITES"
+__all__ = ["FoundProfile", "find", "parse", "read"]
 
 
 @dataclass(frozen=True)
@@ -36,19 +27,6 @@ class FoundProfile:
     origin: str
 
 
-def folders() -> list[tuple[str, Path]]:
-    """Return the folders that are searched, each with what put it there, first come first served."""
-    named = [(FOLDERS_VARIABLE, Path(part)) for part in os.environ.get(FOLDERS_VARIABLE, "").split(":") if part]
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    shipped = Path(__file__).parents[1] / "site_profiles"
-    return [*named, ("user", home / "pyhf-endpoint" / "sites"), ("shipped", shipped)]
-
-
-def names() -> list[str]:
-    """Return the names of all known sites, sorted."""
-    return sorted({path.stem for _, folder in folders() for path in folder.glob("*.yaml")})
-
-
 def find(name: str) -> FoundProfile:
     """Return the profile of one site.
 
@@ -56,15 +34,11 @@ def find(name: str) -> FoundProfile:
         UsageError: No site has this name.
         InputError: The site's file has faults.
     """
-    for origin, folder in folders():
-        path = folder / f"{name}.yaml"
-        # a name is no path: it must be the stem of a file that the folder itself lists
-        if name and "/" not in name and path.is_file():
-            return read(path, origin)
-    raise UsageError(f"unknown site `{name}`.{did_you_mean(name, names())} Known sites: {', '.join(names())}")
+    site = sites.find(name)
+    return read(site.path, site.origin)
 
 
-def read(path: Path, origin: str = "--profile") -> FoundProfile:
+def read(path: Path, origin: str = sites.GIVEN) -> FoundProfile:
     """Return the profile in a file.
 
     Args:
@@ -134,9 +108,3 @@ def _yaml_fault(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
     return place + str(getattr(error, "problem", None) or error)
-
-
-def paths() -> Iterator[Path]:
-    """Yield every profile file, those hidden by an earlier one included."""
-    for _, folder in folders():
-        yield from sorted(folder.glob("*.yaml"))

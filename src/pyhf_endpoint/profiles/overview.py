@@ -3,8 +3,9 @@
 import sys
 from pathlib import Path
 
-from pyhf_endpoint.profiles.load import find, names
+from pyhf_endpoint.profiles.load import find
 from pyhf_endpoint.profiles.model import SiteProfile
+from pyhf_endpoint.sites import names
 
 __all__ = ["sites_table", "update"]
 

@@ -39,7 +39,7 @@ Key: TypeAlias = tuple[str, float | str | None]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Header(_Frozen):

@@ -2,34 +2,31 @@
 
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from pyhf_endpoint import directory
 from pyhf_endpoint.errors import TransportError, UsageError
-from pyhf_endpoint.functions.register import Registry
-from pyhf_endpoint.profiles import SiteProfile
-from pyhf_endpoint.service import Service
-from pyhf_endpoint.transport.choice import Choice, endpoint_options, scheduler_configuration, workers_of
+from pyhf_endpoint.transport.choice import Choice
 from pyhf_endpoint.transport.faults import NodeLostError, PayloadTooLargeError, WorkerLostError
-from pyhf_endpoint.transport.globus import GlobusTransport
 from pyhf_endpoint.transport.local import LocalTransport
-from pyhf_endpoint.transport.scheduler import SchedulerTransport
 from pyhf_endpoint.transport.status import SiteStatus
+
+if TYPE_CHECKING:
+    from pyhf_endpoint.profiles import SiteProfile
+    from pyhf_endpoint.transport.globus import GlobusTransport
+    from pyhf_endpoint.transport.scheduler import SchedulerTransport
 
 __all__ = [
     "VIAS",
     "Choice",
-    "GlobusTransport",
     "LocalTransport",
     "NodeLostError",
     "PayloadTooLargeError",
-    "SchedulerTransport",
     "SiteStatus",
     "Transport",
     "Via",
     "WorkerLostError",
     "connect",
-    "scheduler_configuration",
+    "connect_here",
 ]
 
 Via: TypeAlias = Literal["local", "scheduler", "globus"]
@@ -68,7 +65,7 @@ class Transport(Protocol):
 
 
 def connect(
-    profile: SiteProfile,
+    profile: "SiteProfile",
     *,
     via: Via | None = None,
     workers: int | None = None,
@@ -87,24 +84,45 @@ def connect(
         UsageError: The number of workers is not positive, or the site cannot be reached that way.
         TransportError: The scheduler's programs are not on this machine, or no endpoint is known for the site.
     """
-    if workers is not None and workers < 1:
-        raise UsageError(f"cannot work with {workers} workers; give at least 1")
+    _require_positive(workers)
     match via or _natural_way(profile):
         case "local":
-            if choice:
-                raise UsageError(
-                    "--account, --queue, --variant, --env and --option are for a scheduler; leave them out, or name a site"
-                )
-            return LocalTransport(workers)
+            return connect_here(workers, choice)
         case "globus":
             return _globus(profile, choice or Choice(), workers)
     if workers is not None:
         raise UsageError("the number of workers is not for --via scheduler, whose blocks have as many as the site's profile says")
-    config_text, environment = scheduler_configuration(profile, choice or Choice())
-    return SchedulerTransport(config_text, environment, site=profile.name)
+    return _scheduler(profile, choice or Choice())
 
 
-def _globus(profile: SiteProfile, choice: Choice, workers: int | None) -> GlobusTransport:
+def connect_here(workers: int | None = None, choice: Choice | None = None) -> LocalTransport:
+    """Return the transport `local`, for which no site's profile is needed.
+
+    Args:
+        workers: Worker processes; None takes one per usable core.
+        choice: What the user chooses, of which nothing is for this machine.
+
+    Raises:
+        UsageError: The number of workers is not positive, or something is chosen.
+    """
+    _require_positive(workers)
+    if choice:
+        raise UsageError("--account, --queue, --variant, --env and --option are for a scheduler; leave them out, or name a site")
+    return LocalTransport(workers)
+
+
+def _require_positive(workers: int | None) -> None:
+    if workers is not None and workers < 1:
+        raise UsageError(f"cannot work with {workers} workers; give at least 1")
+
+
+def _globus(profile: "SiteProfile", choice: Choice, workers: int | None) -> "GlobusTransport":
+    from pyhf_endpoint import directory
+    from pyhf_endpoint.functions.register import Registry
+    from pyhf_endpoint.service import Service
+    from pyhf_endpoint.transport.choice import endpoint_options, workers_of
+    from pyhf_endpoint.transport.globus import GlobusTransport
+
     address, service = directory.require(profile), Service()
     functions = address.entry.functions or Registry().latest(service.environment)
     if not functions:
@@ -116,6 +134,16 @@ def _globus(profile: SiteProfile, choice: Choice, workers: int | None) -> Globus
     return GlobusTransport(address, functions, endpoint_options(choice), service, workers=slots)
 
 
-def _natural_way(profile: SiteProfile) -> Via:
+def _scheduler(profile: "SiteProfile", choice: Choice) -> "SchedulerTransport":
+    from pyhf_endpoint.transport.choice import scheduler_configuration
+    from pyhf_endpoint.transport.scheduler import SchedulerTransport
+
+    config_text, environment = scheduler_configuration(profile, choice)
+    return SchedulerTransport(config_text, environment, site=profile.name)
+
+
+def _natural_way(profile: "SiteProfile") -> Via:
     """A site without a scheduler is this machine, unless an endpoint goes by its name."""
+    from pyhf_endpoint import directory
+
     return "local" if profile.scheduler.kind == "local" and directory.find(profile) is None else "globus"

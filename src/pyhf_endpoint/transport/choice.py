@@ -3,11 +3,12 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyhf_endpoint.errors import UsageError
-from pyhf_endpoint.profiles import Resolved, SiteProfile, resolve
-from pyhf_endpoint.profiles.types import to_minutes
+
+if TYPE_CHECKING:
+    from pyhf_endpoint.profiles import Resolved, SiteProfile
 
 __all__ = ["Choice", "endpoint_options", "scheduler_configuration", "workers_of"]
 
@@ -32,12 +33,14 @@ class Choice:
         """Whether anything is chosen."""
         return self != Choice()
 
-    def use(self, profile: SiteProfile) -> Resolved:
+    def use(self, profile: "SiteProfile") -> "Resolved":
         """Return the site as it is to be used.
 
         Raises:
             UsageError: The site is retired, or has no such variant or setting.
         """
+        from pyhf_endpoint.profiles import resolve
+
         if profile.status == "retired" and not self.retired_ok:
             raise UsageError(f"site `{profile.name}` is retired and stays as a record; to use it all the same, give --retired-ok")
         return resolve(profile, self.variant, self.settings)
@@ -56,12 +59,16 @@ def endpoint_options(choice: Choice) -> dict[str, Any]:
         raise UsageError("--variant and --env are settled where the endpoint was set up; leave them out, or go --via scheduler")
     options = dict(choice.settings)
     if "walltime" in options:
+        from pyhf_endpoint.profiles.types import to_minutes
+
         options["walltime_minutes"] = to_minutes(options.pop("walltime"))
     return options
 
 
-def workers_of(profile: SiteProfile, choice: Choice) -> int | None:
+def workers_of(profile: "SiteProfile", choice: Choice) -> int | None:
     """Return how many workers run at a site at the same time, as its profile has it; None where it does not say."""
+    from pyhf_endpoint.profiles import resolve
+
     if profile.scheduler.kind == "local":
         return None
     use = resolve(profile, None, choice.settings)
@@ -69,7 +76,7 @@ def workers_of(profile: SiteProfile, choice: Choice) -> int | None:
     return per_node * use["nodes_per_block"] * use["max_blocks"] if per_node else None
 
 
-def scheduler_configuration(profile: SiteProfile, choice: Choice) -> tuple[str, Mapping[str, str]]:
+def scheduler_configuration(profile: "SiteProfile", choice: Choice) -> tuple[str, Mapping[str, str]]:
     """Return what a site's blocks are started with: the rendered user endpoint configuration, and the environment.
 
     It is what a deployed endpoint of the same site would use.

@@ -1,15 +1,17 @@
 """The transport `globus`: a deployed endpoint anywhere, through Globus Compute."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pyhf_endpoint.directory import Address
 from pyhf_endpoint.errors import TransportError
 from pyhf_endpoint.service import Answer, Call, Service
 from pyhf_endpoint.transport.options import check_options
 from pyhf_endpoint.transport.pending import Job, Patience
 from pyhf_endpoint.transport.sender import Sender
 from pyhf_endpoint.transport.status import SiteStatus
+
+if TYPE_CHECKING:
+    from pyhf_endpoint.directory import Address
 
 __all__ = ["GlobusTransport", "Listener", "Patience"]
 
@@ -48,7 +50,7 @@ class GlobusTransport:
 
     def __init__(
         self,
-        address: Address,
+        address: "Address",
         functions: Mapping[str, str],
         options: Mapping[str, Any],
         service: Service,

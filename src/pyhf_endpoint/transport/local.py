@@ -1,19 +1,16 @@
 """The transport `local`: worker processes on this machine, one thread of linear algebra each."""
 
-import importlib
 import os
-import signal
-import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
+
+from pyhf_endpoint import worker
 
 __all__ = ["LocalTransport", "usable_cores"]
 
 # What keeps BLAS, OpenMP and XLA from starting a thread per core in every worker; read when those libraries load.
 _THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS")
-_PARENT_POLL_S = 0.5
 
 
 class LocalTransport:
@@ -36,7 +33,7 @@ class LocalTransport:
 
             _start_tracker()
             self._executor = ProcessPoolExecutor(
-                self.slots, env=dict.fromkeys(_THREAD_LIMITS, "1"), initializer=_start, initargs=(os.getpid(),)
+                self.slots, env=dict.fromkeys(_THREAD_LIMITS, "1"), initializer=worker.start, initargs=(os.getpid(),)
             )
         executor: Executor = self._executor
         return executor
@@ -82,18 +79,3 @@ def _start_tracker() -> None:
             del os.environ["PYTHONWARNINGS"]
         else:
             os.environ["PYTHONWARNINGS"] = before
-
-
-def _start(parent: int) -> None:
-    # loky ends workers that have grown by 300 MB, with a warning; compiled JAX models grow by more and are no leak.
-    vars(importlib.import_module("loky.process_executor"))["_MAX_MEMORY_LEAK_SIZE"] = float("inf")
-    # Ctrl-C reaches the whole process group; the client alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
-
-
-def _end_with_parent(parent: int) -> None:
-    """A client ended by SIGKILL cannot end its workers: they notice by themselves."""
-    while os.getppid() == parent:
-        time.sleep(_PARENT_POLL_S)
-    os._exit(1)
