@@ -21,6 +21,7 @@ ALLOWED = {
     "functions": {"errors", "histfactory", "inputs", "process", "service"},
     "results": {"errors"},
     "pace": set(),
+    "pool": set(),
     "service": {"errors", "pace"},
     "cobalt": {"errors", "process"},
     "directory": {"errors", "profiles", "sites"},
@@ -75,7 +76,7 @@ CONFINED = {
     "globus_sdk": {"service.py"},
     "globus_compute_common": {"transport/engine.py"},
     "globus_compute_endpoint": {"cobalt/", "endpoint/", "transport/"},
-    "parsl": {"cobalt/", "endpoint/", "transport/"},
+    "parsl": {"cobalt/", "endpoint/", "pool.py", "transport/"},
     "subprocess": {"process.py", "transport/guard.py"},  # the guard is a program of its own, without this package
     "jinja2": set(),
     "kubernetes": set(),

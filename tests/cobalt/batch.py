@@ -1,9 +1,10 @@
 """A batch system of one machine behind Cobalt's commands: qsub really runs the script, in an environment as empty as Cobalt's.
 
 Installed as qsub, qstat and qdel. In the folder of its state, `ID.live` is there while a job lives, `ID.group` holds its process
-group and `ID.log` the path of its debug log.
+group, `ID.log` the path of its debug log, and `heard` every command line.
 """
 
+import json
 import os
 import signal
 import sys
@@ -14,9 +15,11 @@ import psutil
 PROGRAMS = ("qsub", "qstat", "qdel")
 
 _PROGRAM = r"""#!{python} -IS
-import os, pathlib, signal, subprocess, sys
+import json, os, pathlib, signal, subprocess, sys
 state = pathlib.Path({state!r})
 program, arguments = pathlib.Path(sys.argv[0]).name, sys.argv[1:]
+with (state / "heard").open("a") as heard:
+    heard.write(json.dumps([program, *arguments]) + "\n")
 
 def fail(message):
     print(message, file=sys.stderr)
@@ -83,6 +86,16 @@ class Batch:
             program = self.bin / name
             program.write_text(_PROGRAM.format(python=sys.executable, state=str(self.state)), encoding="utf-8")
             program.chmod(0o755)
+
+    def heard(self, program: str) -> list[list[str]]:
+        """The arguments of every call of a program."""
+        path = self.state / "heard"
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+        return [arguments for name, *arguments in lines if name == program]
+
+    def live(self) -> list[str]:
+        """The ids of the jobs that live."""
+        return sorted(path.stem for path in self.state.glob("*.live"))
 
     def processes(self) -> list[psutil.Process]:
         """Everything alive in the sessions of all jobs ever started."""

@@ -211,11 +211,19 @@ def test_the_shell_takes_worker_init_as_it_is_meant(tmp_path: Path) -> None:
     assert subprocess.run(["bash", "-c", init + "echo on"], env=environment, capture_output=True, text=True).stdout == ""
 
 
+POOL = "globus-compute-endpoint python-exec pyhf_endpoint.pool {EXECUTOR_LAUNCH_CMD}"
+
+
+def test_without_an_image_the_command_of_the_workers_is_run_by_way_of_ours() -> None:
+    found = engine(use())
+    assert (found["container_type"], found["container_cmd_options"]) == ("custom", POOL)
+
+
 def test_an_image_runs_in_the_sites_runtime() -> None:
     container = {"runtime": "apptainer", "setup": ["module load apptainer"], "flags": "--nv --bind /scratch"}
     found = engine(use({"container": container}), "image:/images/a.sif")
-    names = ("container_type", "container_uri", "container_cmd_options")
-    assert [found[name] for name in names] == ["apptainer", "/images/a.sif", "--nv --bind /scratch"]
+    assert found["container_type"] == "custom"
+    assert found["container_cmd_options"] == f"apptainer run --nv --bind /scratch /images/a.sif {POOL}"
     assert found["provider"]["worker_init"].splitlines()[0] == "module load apptainer"
     assert "activate" not in found["provider"]["worker_init"]
 
@@ -223,8 +231,12 @@ def test_an_image_runs_in_the_sites_runtime() -> None:
 def test_a_runtime_that_hides_the_environment_is_told_the_variables() -> None:
     flags = engine(use({"container": {"runtime": "podman", "flags": "--network host"}}), "image:registry.example.org/a:1")
     words = flags["container_cmd_options"].split()
-    assert words[:2] == ["--network", "host"]
-    passed = [name for flag, name in zip(words[2::2], words[3::2], strict=True) if flag == "-e"]
+    assert words[:4] == ["podman", "run", "--network", "host"]
+    rest = words.index("-v")
+    mount = "{EXECUTOR_RUNDIR}:{EXECUTOR_RUNDIR}"
+    assert words[rest:] == ["-v", mount, "-t", "registry.example.org/a:1", *POOL.split()]
+    assert set(words[4:rest:2]) == {"-e"}
+    passed = words[5:rest:2]
     assert set(passed) == set(exported(use())) | {"JAX_COMPILATION_CACHE_DIR"}
 
 

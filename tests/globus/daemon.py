@@ -30,6 +30,8 @@ idle_heartbeats_soft: 0
 idle_heartbeats_hard: 5760
 engine:
   type: GlobusComputeEngine
+  container_type: custom
+  container_cmd_options: globus-compute-endpoint python-exec pyhf_endpoint.pool {EXECUTOR_LAUNCH_CMD}
   max_workers_per_node: {{ workers_per_node | default(2) }}
   address: 127.0.0.1
   allowed_serializers:

@@ -14,8 +14,8 @@ import yaml
 from pyhf_endpoint.deploy import Daemon
 from tests import small
 from tests.cli.command import run
+from tests.globus.administrator import administrator, deploy
 from tests.globus.conftest import make_site
-from tests.globus.daemon import environment
 from tests.globus.standin import Caller, StandIn
 
 NAME = "bench"
@@ -23,33 +23,10 @@ NAME = "bench"
 
 @pytest.fixture
 def home(service: StandIn, caller: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An administrator with a site's profile and nothing else; whatever they start is ended."""
+    """An administrator with a site's profile and nothing else."""
     make_site(NAME, "00000000-0000-0000-0000-000000000000", {}, tmp_path, monkeypatch)
-    monkeypatch.delenv("PYHF_ENDPOINT_ENDPOINTS")
-    for name, value in environment(caller, tmp_path).items():
-        monkeypatch.setenv(name, value)
-    yield tmp_path
-    _, alive = psutil.wait_procs(processes(tmp_path), timeout=0.1)
-    for process in alive:
-        process.kill()
-    psutil.wait_procs(alive, timeout=20)
-
-
-def processes(home: Path) -> list[psutil.Process]:
-    """What runs on behalf of this home: by its variables, or below a process that had them."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.pid != os.getpid() and process.environ().get("HOME") == str(home):
-                found += [process, *process.children(recursive=True)]
-        except psutil.Error:
-            continue
-    pid = Daemon(NAME).pid
-    return [*found, *([psutil.Process(pid), *psutil.Process(pid).children(recursive=True)] if pid else [])]
-
-
-def deploy(*options: object, code: int = 0) -> str:
-    return run("deploy", NAME, "--contact-email", "nobody@localhost", *options, code=code).out
+    with administrator(NAME, caller, tmp_path, monkeypatch) as home:
+        yield home
 
 
 def test_deploy_probe_grid_crash_and_undeploy(service: StandIn, home: Path) -> None:
@@ -57,7 +34,7 @@ def test_deploy_probe_grid_crash_and_undeploy(service: StandIn, home: Path) -> N
     said = run("hypotest", *files, "--site", NAME, "--via", "globus", "-o", home / "r", code=7).err
     assert "pyhf-endpoint deploy bench" in said
 
-    first = deploy()
+    first = deploy(NAME)
     daemon = Daemon(NAME)
     assert "functions registered" in first
     assert f"endpoint {daemon.id} is online" in first
@@ -70,7 +47,7 @@ def test_deploy_probe_grid_crash_and_undeploy(service: StandIn, home: Path) -> N
     assert run("hypotest", *files, "--site", NAME, "-o", home / "r").err.startswith(f"{home / 'r'}: 10 converged")
 
     pid = daemon.pid
-    again = deploy()
+    again = deploy(NAME)
     assert "nothing has changed" in again
     assert "0 functions registered" in again
     assert daemon.pid == pid
@@ -85,7 +62,7 @@ def test_deploy_probe_grid_crash_and_undeploy(service: StandIn, home: Path) -> N
     (daemon.folder / "config.yaml").write_text(yaml.safe_dump(config | {"display_name": "by hand"}))
     refused = run("deploy", NAME, "--contact-email", "nobody@localhost", "--option", "max_idletime_s=60", code=2)
     assert "config.yaml: edited by hand, or not from here" in refused.err
-    assert "stopped, to start with its new files" in deploy("--option", "max_idletime_s=60", "--force")
+    assert "stopped, to start with its new files" in deploy(NAME, "--option", "max_idletime_s=60", "--force")
 
     assert "stopped and removed" in run("undeploy", NAME).out
     assert not daemon.folder.exists()

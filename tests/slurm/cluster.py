@@ -8,14 +8,17 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import stat
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
+import pytest
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo")
 PACKAGES = ("munge", "slurm-wlm")
@@ -49,6 +52,25 @@ def install() -> None:
         done = subprocess.run(["apt-get", *command], env=environment, capture_output=True, text=True)
         if done.returncode:
             raise UnavailableError(f"apt-get {' '.join(command)} failed: {done.stderr.strip()[-500:]}")
+
+
+@contextlib.contextmanager
+def running() -> Iterator["Cluster"]:
+    """A running cluster, for a fixture; skips where there is no Slurm, which is a failure in continuous integration."""
+    try:
+        install()
+    except UnavailableError as missing:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(missing))
+    # Not pytest's own folder, into which nobody else may look: munged insists on that.
+    folder = Path(tempfile.mkdtemp(prefix="slurm-"))
+    cluster = Cluster(folder)
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))  # or the daemons would outlive us
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+    shutil.rmtree(folder)
 
 
 def find(program: str) -> str | None:

@@ -151,7 +151,7 @@ def work(text):
 
     names = json.loads(text.removeprefix("json:"))
     if "poison" in names:
-        time.sleep(1)  # its former result is on its way by then: a pool stalls when a worker dies with its lock
+        time.sleep(1)  # its former result, which would be lost with it, is on its way by then
         os.kill(os.getpid(), signal.SIGKILL)
     if "raises" in names:
         raise ZeroDivisionError("by zero")

@@ -1,13 +1,17 @@
 """The transport `scheduler` as far as it goes without a scheduler: Parsl's LocalProvider stands for one."""
 
 import os
+import signal
 import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
+import orjson
 import psutil
 import pytest
 
@@ -36,6 +40,13 @@ engine:
   job_status_kwargs: {strategy_period: 0.5}
   provider: {type: LocalProvider, init_blocks: 1, max_blocks: 1}
 """
+# The same with a pool of workers whose workers may be killed, as rendered configurations have it.
+MORTAL = LOCAL.replace(
+    "  max_workers",
+    """  container_type: custom
+  container_cmd_options: globus-compute-endpoint python-exec pyhf_endpoint.pool {EXECUTOR_LAUNCH_CMD}
+  max_workers""",
+)
 SLURM = """
 engine:
   type: GlobusComputeEngine
@@ -79,6 +90,49 @@ def test_a_grid_goes_through_an_engine_and_nothing_of_it_is_left(
     _, alive = psutil.wait_procs(processes, timeout=30)
     assert not alive
     assert dict(os.environ) == before
+
+
+@dataclass(frozen=True)
+class Meet:
+    """A function as the registered ones are sent: it returns its process, once as many of them run as its argument says."""
+
+    name: str = "meet"
+    source: str = """
+def meet(text):
+    import json, os, pathlib, time
+
+    folder, count = json.loads(text.removeprefix("json:"))
+    (pathlib.Path(folder) / str(os.getpid())).touch()
+    while len(list(pathlib.Path(folder).iterdir())) < count:
+        time.sleep(0.01)
+    return "json:" + json.dumps(os.getpid())
+"""
+
+
+def meet(transport: SchedulerTransport, folder: Path) -> set[int]:
+    """Have both workers run something at the same time, and return their processes once they are idle."""
+    folder.mkdir()
+    futures = [transport.executor().submit(cast("Any", Meet()), orjson.dumps([str(folder), 2])) for _ in range(2)]
+    found = {orjson.loads(future.result(timeout=120)) for future in futures}
+    quiet = 0
+    while quiet < 20:  # what they still do after their result is a matter of milliseconds
+        time.sleep(0.02)
+        idle = all(psutil.Process(process).status() == psutil.STATUS_SLEEPING for process in found)
+        quiet = quiet + 1 if idle else 0
+    return found
+
+
+def test_workers_that_are_killed_while_they_wait_have_successors_that_work(environment: dict[str, str], tmp_path: Path) -> None:
+    transport = SchedulerTransport(MORTAL, environment)
+    try:
+        first = meet(transport, tmp_path / "first")
+        for process in first:  # one of them holds the lock of the queue of tasks
+            os.kill(process, signal.SIGKILL)
+        second = meet(transport, tmp_path / "second")
+    finally:
+        transport.close()
+    assert len(first) == len(second) == 2
+    assert not first & second
 
 
 def test_a_start_that_is_not_needed_is_undone(transport: SchedulerTransport) -> None:

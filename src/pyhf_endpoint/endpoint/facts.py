@@ -12,7 +12,7 @@
 | accelerators, cpu_affinity | the device of each worker, and its CPUs in Parsl's notation |
 | address | a function of `parsl.addresses` as `type` with its arguments, an address, or empty |
 | launcher | a class of `parsl.launchers` as `type` with its arguments |
-| container | `type`, `uri` and `options`, or empty |
+| command | what starts a node's workers, in Globus Compute's notation for containers: its own command in braces |
 | worker_init | shell lines |
 | cores_per_node, memory_gb, command_timeout_s | numbers of the job; 0 where it asks for none |
 | options | options of the batch system, without prefix |
@@ -85,7 +85,7 @@ def site_facts(use: Resolved, options: Options) -> dict[str, Json]:
         "cpu_affinity": _affinity(use, len(slots), workers),
         "address": _address(use),
         "launcher": _launcher(use),
-        "container": _container(use, options, workers, cores),
+        "command": _command(use, options, workers, cores),
         "worker_init": [*worker_init(use, options.environment, workers, cores)],
         "cores_per_node": cores or 0,
         "memory_gb": use["memory_gb"] or 0,
@@ -169,23 +169,23 @@ def _launcher(use: Resolved) -> dict[str, Json]:
     return found
 
 
-def _container(use: Resolved, options: Options, workers: int | None, cores: int | None) -> dict[str, Json]:
+def _command(use: Resolved, options: Options, workers: int | None, cores: int | None) -> str:
+    # Inside of a container, if there is one, and by the Python that has Globus Compute.
+    pool = "globus-compute-endpoint python-exec pyhf_endpoint.pool {EXECUTOR_LAUNCH_CMD}"
     container = use.profile.container
-    if options.environment.kind == "venv":
-        return {}
-    if isinstance(use.profile.scheduler, KubernetesScheduler):
-        return {}  # the pod is the container
+    if options.environment.kind == "venv" or isinstance(use.profile.scheduler, KubernetesScheduler):
+        return pool  # a pod is the container
     if container.runtime not in _ENGINES_CONTAINERS:
         raise UsageError(
             f"site `{use.profile.name}`: its container runtime is `{container.runtime}`, which Globus Compute does not start;"
             " use a virtual environment: --env venv:PATH"
         )
-    flags = container.flags
+    flags = [container.flags] if container.flags else []
     if container.runtime not in {"apptainer", "singularity"}:
-        # These runtimes pass no variable that is not named.
+        # These runtimes pass no variable that is not named, and show no folder.
         names = (*variables(use, workers, cores), "JAX_COMPILATION_CACHE_DIR")
-        flags = " ".join([flags, *(f"-e {name}" for name in names)]).strip()
-    return {"type": container.runtime, "uri": options.environment.place, "options": flags}
+        flags += [*(f"-e {name}" for name in names), "-v {EXECUTOR_RUNDIR}:{EXECUTOR_RUNDIR} -t"]
+    return " ".join([container.runtime, "run", *flags, options.environment.place, pool])
 
 
 def _of_scheduler(use: Resolved, options: Options) -> dict[str, Json]:

@@ -20,9 +20,10 @@ _ENGINES_OWN = {
     "job_status_kwargs",
     "max_retries_on_system_failure",
     "container_type",
-    "container_uri",
     "container_cmd_options",
 }
+# What Globus Compute replaces in the command.
+_COMMAND, _RUN_FOLDER = "{EXECUTOR_LAUNCH_CMD}", "{EXECUTOR_RUNDIR}"
 _HEAD = '''"""Parsl on {site}, from the site profile of pyhf-endpoint: `parsl.load(config)`."""
 '''
 
@@ -70,8 +71,7 @@ def _imports(engine: Mapping[str, Any], provider: str, launcher: Mapping[str, An
         yield f"from parsl.addresses import {address['type']}"
     yield "from parsl.config import Config"
     yield "from parsl.executors import HighThroughputExecutor"
-    if engine.get("container_type"):
-        yield "from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD"
+    yield "from parsl.executors.high_throughput.executor import DEFAULT_LAUNCH_CMD"
     if launcher:
         yield f"from parsl.launchers import {launcher['type']}"
     yield f"from {'pyhf_endpoint.cobalt.provider' if provider == 'CobaltProvider' else 'parsl.providers'} import {provider}"
@@ -93,10 +93,8 @@ def _call(typed: Mapping[str, Any]) -> str:
 
 
 def _launch_command(engine: Mapping[str, Any]) -> Iterator[str]:
-    kind = engine.get("container_type")
-    if kind is None:
-        return
-    if kind not in {"apptainer", "singularity"}:
+    command = engine["container_cmd_options"]
+    if _RUN_FOLDER in command:
+        kind = command.partition(" ")[0]
         raise UsageError(f"the runtime `{kind}` is started by Globus Compute alone; for Parsl use --env venv:PATH")
-    words = [kind, "run", engine["container_cmd_options"], engine["container_uri"]]
-    yield f"            launch_cmd={' '.join(word for word in words if word) + ' '!r} + DEFAULT_LAUNCH_CMD,"
+    yield f"            launch_cmd={command.removesuffix(_COMMAND)!r} + DEFAULT_LAUNCH_CMD,"
