@@ -1,0 +1,201 @@
+"""One endpoint of root's for several local users: who runs what, who sees what, and who is turned away."""
+
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from pyhf_endpoint import example
+from pyhf_endpoint.deploy import Daemon
+from pyhf_endpoint.results import read
+from tests import small
+from tests.cli.command import Done, run
+from tests.globus import forged
+from tests.globus.conftest import make_site
+from tests.globus.daemon import environment
+from tests.globus.people import Person, environment_for_everybody
+from tests.globus.standin import Caller, StandIn
+
+pytestmark = pytest.mark.timeout(600)
+NAME = "shared"
+SUBSCRIPTION, POLICY = "11111111-2222-4333-8444-555555555555", "66666666-7777-4888-9999-aaaaaaaaaaaa"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine with a second user on it.
+
+    Attributes:
+        home: The administrator's, which nobody else may enter.
+        person: The user.
+        venv: What everybody can run.
+    """
+
+    home: Path
+    person: Person
+    venv: Path
+
+    @property
+    def mapping(self) -> Path:
+        """The administrator's file."""
+        return self.home / "identities.json"
+
+    def map(self, identity: str) -> None:
+        """Let one identity be the user, and nobody else."""
+        one = {"source": "{id}", "match": identity, "literal": True, "output": self.person.name}
+        self.mapping.write_text(json.dumps([{"DATA_TYPE": "expression_identity_mapping#1.0.0", "mappings": [one]}]))
+
+    def deploy(self, *options: object) -> str:
+        """Deploy by command, and return what it says."""
+        known = ("--multi-user", "--idmap", self.mapping, "--env", f"venv:{self.venv}", "--contact-email", "nobody@localhost")
+        return self.run("deploy", NAME, *known, *options).out
+
+    def run(self, *arguments: object, code: int = 0) -> Done:
+        """Run a command of the administrator's, from an environment that everybody may read, as an endpoint's daemon must be."""
+        return run(*arguments, code=code, python=self.venv / "bin" / "python")
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[tuple[Person, Path]]:
+    """A user, and what they can run, outside the folders of tests, which are root's alone."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pyhf-endpoint-")))
+        folder.chmod(0o755)
+        try:
+            person = stack.enter_context(Person(folder))
+        except FileNotFoundError as missing:
+            (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(missing))
+        yield person, environment_for_everybody(folder)
+
+
+@pytest.fixture
+def machine(
+    service: StandIn, caller: Caller, place: tuple[Person, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Machine]:
+    make_site(NAME, "00000000-0000-0000-0000-000000000000", {}, tmp_path, monkeypatch)
+    monkeypatch.delenv("PYHF_ENDPOINT_ENDPOINTS")
+    for name, value in environment(caller, tmp_path).items():
+        monkeypatch.setenv(name, value)
+    found = Machine(tmp_path, *place)
+    found.map(caller.id)
+    yield found
+    pid = Daemon(NAME).pid
+    left = [*([psutil.Process(pid)] if pid else []), *found.person.processes()]
+    for process in left:
+        process.kill()
+    psutil.wait_procs(left, timeout=20)
+
+
+def test_a_grid_runs_as_the_mapped_user(machine: Machine) -> None:
+    person, output = machine.person, machine.home / "results.jsonl"
+    said = machine.deploy()
+    daemon = Daemon(NAME)
+    assert f"endpoint {daemon.id} is online" in said
+    assert "closed to all but root, without an audit log" in said
+    assert not person.processes()
+
+    run("hypotest", *example.write(machine.home / "analysis"), "--site", NAME, "-o", output)
+    results = read(output).results
+    assert len({one.key for one in results}) == 125
+    workers = {int(one.worker.rpartition(":")[2]) for one in results}
+    running = {process.pid: process for process in person.processes()}
+    assert workers <= running.keys()
+    assert all(set(running[pid].uids()) == {person.uid} for pid in workers)
+    assert daemon.pid is not None
+    assert set(psutil.Process(daemon.pid).uids()) == {0}
+    logs = [*(person.home / ".globus_compute").glob("uep.*/endpoint.log")]
+    assert len(logs) == 1
+    assert logs[0].stat().st_uid == person.uid
+    log = (daemon.folder / "endpoint.log").read_text()
+    assert f"Command process successfully forked for '{person.name}'" in log
+
+    assert f"process {daemon.pid}, online" in machine.run("status", NAME).out
+    assert "stopped" in machine.run("stop", NAME).out
+    assert not person.processes()
+    machine.run("status", NAME, code=1)
+    machine.run("start", NAME)
+    assert daemon.pid is not None
+    assert "stopped and removed" in machine.run("undeploy", NAME).out
+    assert not daemon.folder.exists()
+
+
+def test_who_may_read_what(machine: Machine) -> None:
+    machine.deploy()
+    folder = Daemon(NAME).folder
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["identity_mapping_config_path"] == str(folder / "identity_mapping_config.json")
+    assert config["audit_log_path"] == str(folder / "audit.log")
+    assert config["public"] is True
+    assert (folder / "identity_mapping_config.json").read_text() == machine.mapping.read_text()
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    open_ones = {"user_config_template.yaml.j2", "user_config_schema.json"}
+    closed = {"config.yaml", "identity_mapping_config.json", "user_environment.yaml", "audit.log", "endpoint.log"}
+    assert {name: modes[name] for name in open_ones | closed} == dict.fromkeys(open_ones, 0o644) | dict.fromkeys(closed, 0o600)
+    assert not [path for path in (folder, *folder.iterdir()) if machine.person.can_read(path)]
+
+
+def test_whom_the_mapping_does_not_know_is_turned_away_until_it_does(
+    machine: Machine, stranger: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.deploy()
+    daemon = Daemon(NAME)
+    before = daemon.pid
+    machine.map(stranger.id)
+    said = machine.deploy()
+    assert "identity_mapping_config.json" in said
+    assert "stopped" not in said
+    assert daemon.pid == before  # which reads a changed mapping by itself, so that nobody's work is lost
+    forged.wait_for(lambda: "Identity mapping configuration change detected" in daemon.log_tail())
+
+    files = small.write(machine.home)
+    refused = run("hypotest", *files, "--site", NAME, "-o", machine.home / "r", code=7)
+    assert "Identity failed to map to a local user name" in refused.err
+    assert not machine.person.processes()
+
+    monkeypatch.setenv("GLOBUS_COMPUTE_CLIENT_ID", stranger.id)
+    monkeypatch.setenv("GLOBUS_COMPUTE_CLIENT_SECRET", stranger.secret)
+    run("hypotest", *files, "--site", NAME, "-o", machine.home / "s")
+    assert machine.person.processes()
+
+
+def test_a_forgotten_option_does_not_make_it_roots(machine: Machine) -> None:
+    machine.deploy()
+    refused = machine.run("deploy", NAME, "--env", f"venv:{machine.venv}", "--contact-email", "nobody@localhost", code=2)
+    assert "say so again: --multi-user --idmap FILE" in refused.err
+
+
+def test_high_assurance_brings_an_audit_log(machine: Machine) -> None:
+    said = machine.deploy("--subscription-id", SUBSCRIPTION, "--auth-policy", POLICY)
+    assert "with an audit log" in said
+    run("hypotest", *small.write(machine.home), "--site", NAME, "-o", machine.home / "r")
+    log = Daemon(NAME).folder / "audit.log"
+    forged.wait_for(lambda: "EXEC_END" in log.read_text())
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    records = [line for line in log.read_text().splitlines() if " fid=" in line]
+    assert {line.split()[1] for line in records} == {f"uid={machine.person.uid}"}
+    allowed = yaml.safe_load((log.parent / "config.yaml").read_text())["allowed_functions"]
+    assert {line.split("fid=")[1].split()[0] for line in records} <= set(allowed)
+    assert {line.split()[-1] for line in records} >= {"RECEIVED", "EXEC_START", "EXEC_END"}
+
+
+def test_what_gets_past_the_serialisers_is_held_by_the_user_alone(machine: Machine) -> None:
+    """The boundary that remains: code in an argument runs, as the mapped user, and cannot get at what is root's."""
+    machine.deploy()
+    daemon = Daemon(NAME)
+    assert daemon.id is not None
+    config = yaml.safe_load((daemon.folder / "config.yaml").read_text())
+    mark, secret = machine.person.home / "mark", daemon.folder / "config.yaml"
+    code = f"open({str(mark)!r}, 'w').write('ran')\nopen({str(secret)!r}).read()\n"
+    answer = forged.answer(daemon.id, config["allowed_functions"][0], forged.source(code))
+    assert mark.read_text() == "ran"
+    assert mark.stat().st_uid == machine.person.uid
+    assert "PermissionError" in answer.failure
