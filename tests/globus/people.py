@@ -35,8 +35,9 @@ class Person:
         if os.geteuid() != 0 or shutil.which("useradd") is None:
             raise FileNotFoundError("a second user can be made by root with `useradd` alone")
         # No mail, no groups of others, no password: nobody can log in as them.
-        self._run("useradd", "--create-home", "--home-dir", self.home, "--shell", "/bin/sh", "--user-group", self.name)
-        self.uid = pwd.getpwnam(self.name).pw_uid
+        _run("useradd", "--create-home", "--home-dir", self.home, "--shell", "/bin/sh", "--user-group", self.name)
+        found = pwd.getpwnam(self.name)
+        self.uid, self.gid = found.pw_uid, found.pw_gid
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -44,7 +45,7 @@ class Person:
         for process in left:
             process.kill()
         psutil.wait_procs(left, timeout=20)
-        self._run("userdel", "--remove", self.name)
+        _run("userdel", "--remove", self.name)
 
     def processes(self) -> list[psutil.Process]:
         """What runs as this user."""
@@ -52,9 +53,15 @@ class Person:
 
     def can_read(self, path: Path) -> bool:
         """Whether this user, who is in no other group, can read a file or list a folder."""
-        command = [sys.executable, "-c", "import os, sys; os.setgid(int(sys.argv[1])); os.setgroups([])"]
-        command[-1] += "; os.setuid(int(sys.argv[1])); sys.exit(not os.access(sys.argv[2], os.R_OK))"
-        return subprocess.run([*command, str(self.uid), str(path)], check=False).returncode == 0
+        return self.run("test", "-r", path).returncode == 0
+
+    def run(self, *command: object) -> "subprocess.CompletedProcess[str]":
+        """Run a command as this user, with an environment of their own."""
+        env = {"HOME": str(self.home), "PATH": "/usr/local/bin:/usr/bin:/bin"}
+        argv = [*map(str, command)]
+        return subprocess.run(
+            argv, capture_output=True, text=True, env=env, cwd=self.home, user=self.uid, group=self.gid, extra_groups=[]
+        )
 
     def _runs(self, process: psutil.Process) -> bool:
         try:
@@ -62,10 +69,10 @@ class Person:
         except psutil.NoSuchProcess:
             return False
 
-    @staticmethod
-    def _run(*command: object) -> None:
-        done = subprocess.run([*map(str, command)], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+
+def _run(*command: object) -> None:
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def environment_for_everybody(folder: Path) -> Path:

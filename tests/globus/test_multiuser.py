@@ -53,10 +53,15 @@ class Machine:
         one = {"source": "{id}", "match": identity, "literal": True, "output": self.person.name}
         self.mapping.write_text(json.dumps([{"DATA_TYPE": "expression_identity_mapping#1.0.0", "mappings": [one]}]))
 
+    @property
+    def command(self) -> tuple[object, ...]:
+        """What deploys the endpoint."""
+        files = ("--idmap", self.mapping, "--env", f"venv:{self.venv}")
+        return ("deploy", NAME, "--multi-user", *files, "--contact-email", "nobody@localhost")
+
     def deploy(self, *options: object) -> str:
         """Deploy by command, and return what it says."""
-        known = ("--multi-user", "--idmap", self.mapping, "--env", f"venv:{self.venv}", "--contact-email", "nobody@localhost")
-        return self.run("deploy", NAME, *known, *options).out
+        return self.run(*self.command, *options).out
 
     def run(self, *arguments: object, code: int = 0) -> Done:
         """Run a command of the administrator's, from an environment that everybody may read, as an endpoint's daemon must be."""
@@ -171,6 +176,22 @@ def test_a_forgotten_option_does_not_make_it_roots(machine: Machine) -> None:
     machine.deploy()
     refused = machine.run("deploy", NAME, "--env", f"venv:{machine.venv}", "--contact-email", "nobody@localhost", code=2)
     assert "say so again: --multi-user --idmap FILE" in refused.err
+
+
+def test_only_root_may_deploy_for_others(machine: Machine) -> None:
+    refused = machine.person.run(machine.venv / "bin" / "pyhf-endpoint", "deploy", "local", "--multi-user")
+    assert refused.returncode == 2
+    assert refused.stderr == (
+        f"error: --multi-user: processes of other users can be started by root alone, and this is user {machine.person.uid};"
+        " run it as root (sudo), or leave --multi-user away: the endpoint then serves you, as yourself\n"
+    )
+
+
+def test_a_mapping_with_a_fault_stops_a_deployment(machine: Machine) -> None:
+    machine.mapping.write_text(machine.mapping.read_text().replace(machine.person.name, "nobody-there"))
+    refused = machine.run(*machine.command, code=3)
+    assert f"{machine.mapping} has 1 fault\n  [0].mappings[0].output: `nobody-there` is no user" in refused.err
+    assert not Daemon(NAME).is_configured
 
 
 def test_high_assurance_brings_an_audit_log(machine: Machine) -> None:

@@ -72,7 +72,7 @@ def _deploy(site: str, given: dict[str, Any]) -> int:
 
 def _multi_user(given: dict[str, Any], environment: Any) -> Any:
     """What makes it an endpoint for several users; None for one user."""
-    from pyhf_endpoint.deploy import MultiUser, check_environment
+    from pyhf_endpoint.deploy import MultiUser, check_environment, require_root
     from pyhf_endpoint.errors import UsageError
 
     others = [name for name in ("idmap", "subscription_id", "auth_policy") if given[name] is not None]
@@ -80,6 +80,7 @@ def _multi_user(given: dict[str, Any], environment: Any) -> Any:
         if others:
             raise UsageError(f"--{others[0].replace('_', '-')} goes with --multi-user; add that, or leave it away")
         return None
+    require_root()
     if given["idmap"] is None:
         raise UsageError("--multi-user needs --idmap FILE, which says which identity is which local user")
     if given["contact_email"] is None:

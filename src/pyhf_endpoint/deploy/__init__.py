@@ -2,6 +2,6 @@
 
 from pyhf_endpoint.deploy.daemon import Daemon, home
 from pyhf_endpoint.deploy.deploy import Order, deploy, files, snippet, undeploy
-from pyhf_endpoint.deploy.multiuser import MultiUser, check_environment
+from pyhf_endpoint.deploy.multiuser import MultiUser, check_environment, require_root
 
-__all__ = ["Daemon", "MultiUser", "Order", "check_environment", "deploy", "files", "home", "snippet", "undeploy"]
+__all__ = ["Daemon", "MultiUser", "Order", "check_environment", "deploy", "files", "home", "require_root", "snippet", "undeploy"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from pyhf_endpoint.endpoint import CONFIG, SCHEMA, TEMPLATE, Bundle, Environment, check_identities
 from pyhf_endpoint.errors import InputError, UsageError, list_faults
 
-__all__ = ["AUDIT_LOG", "IDENTITIES", "RELOADED", "MultiUser", "check_environment", "extend", "protect"]
+__all__ = ["AUDIT_LOG", "IDENTITIES", "RELOADED", "MultiUser", "check_environment", "extend", "protect", "require_root"]
 
 #: The mapping's copy in the endpoint's folder, under the name that Globus Compute gives it.
 IDENTITIES = "identity_mapping_config.json"
@@ -44,11 +44,7 @@ class MultiUser:
             UsageError: It is not root who asks, or one of the two ids is missing or is none.
             InputError: The file cannot be read, or has faults.
         """
-        if os.geteuid() != 0:
-            raise UsageError(
-                f"--multi-user: processes of other users can be started by root alone, and this is user {os.geteuid()};"
-                " run it as root (sudo), or leave --multi-user away: the endpoint then serves you, as yourself"
-            )
+        require_root()
         for option, value in (("--subscription-id", subscription), ("--auth-policy", policy)):
             if value is not None and not _UUID.fullmatch(value):
                 raise UsageError(f"{option} {value}: an id has 32 hexadecimal digits in five groups")
@@ -66,6 +62,19 @@ class MultiUser:
     def audited(self) -> bool:
         """Whether the daemon writes its audit log, which it does for endpoints of high assurance alone."""
         return self.subscription is not None
+
+
+def require_root() -> None:
+    """Make sure that the endpoint's daemon can become other users.
+
+    Raises:
+        UsageError: It is not root who asks.
+    """
+    if os.geteuid() != 0:
+        raise UsageError(
+            f"--multi-user: processes of other users can be started by root alone, and this is user {os.geteuid()};"
+            " run it as root (sudo), or leave --multi-user away: the endpoint then serves you, as yourself"
+        )
 
 
 def extend(bundle: Bundle, multi: MultiUser, folder: Path) -> Bundle:
