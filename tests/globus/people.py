@@ -17,7 +17,7 @@ import psutil
 __all__ = ["Person", "environment_for_everybody"]
 
 _ROOT = Path(__file__).parents[2]
-_LARGE = ("test", "tests", "site-packages", "__pycache__", "config-*", "idlelib", "tkinter", "turtledemo", "ensurepip")
+_LARGE = ("test", "tests", "site-packages", "config-*", "idlelib", "tkinter", "turtledemo", "ensurepip")
 
 
 class Person:
@@ -124,7 +124,7 @@ def _reachable(path: Path, folder: Path) -> Path:
     if _open(path):
         return path
     copy = folder / f"copy-of-{path.name}"
-    shutil.copytree(path, copy, ignore=shutil.ignore_patterns("__pycache__"), symlinks=True)
+    shutil.copytree(path, copy, symlinks=True)
     return copy
 
 

@@ -26,6 +26,7 @@ from tests.globus.standin import Caller, StandIn
 
 pytestmark = pytest.mark.timeout(600)
 NAME = "shared"
+CHANGED = "Identity mapping configuration change detected"
 SUBSCRIPTION, POLICY = "11111111-2222-4333-8444-555555555555", "66666666-7777-4888-9999-aaaaaaaaaaaa"
 
 
@@ -36,11 +37,13 @@ class Machine:
     Attributes:
         home: The administrator's, which nobody else may enter.
         person: The user.
+        other: Another one.
         venv: What everybody can run.
     """
 
     home: Path
     person: Person
+    other: Person
     venv: Path
 
     @property
@@ -48,10 +51,10 @@ class Machine:
         """The administrator's file."""
         return self.home / "identities.json"
 
-    def map(self, identity: str) -> None:
-        """Let one identity be the user, and nobody else."""
-        one = {"source": "{id}", "match": identity, "literal": True, "output": self.person.name}
-        self.mapping.write_text(json.dumps([{"DATA_TYPE": "expression_identity_mapping#1.0.0", "mappings": [one]}]))
+    def map(self, **users: Person) -> None:
+        """Let identities be users, and nobody else be anybody."""
+        found = [{"source": "{id}", "match": who, "literal": True, "output": user.name} for who, user in users.items()]
+        self.mapping.write_text(json.dumps([{"DATA_TYPE": "expression_identity_mapping#1.0.0", "mappings": found}]))
 
     @property
     def command(self) -> tuple[object, ...]:
@@ -69,34 +72,39 @@ class Machine:
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[tuple[Person, Path]]:
-    """A user, and what they can run, outside the folders of tests, which are root's alone."""
+def place() -> Iterator[tuple[Person, Person, Path]]:
+    """Two users, and what they can run, outside the folders of tests, which are root's alone."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pyhf-endpoint-")))
         folder.chmod(0o755)
         try:
-            person = stack.enter_context(Person(folder))
+            people = [stack.enter_context(Person(folder)) for _ in range(2)]
         except FileNotFoundError as missing:
             (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(missing))
-        yield person, environment_for_everybody(folder)
+        yield people[0], people[1], environment_for_everybody(folder)
 
 
 @pytest.fixture
 def machine(
-    service: StandIn, caller: Caller, place: tuple[Person, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: StandIn, caller: Caller, place: tuple[Person, Person, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Machine]:
     make_site(NAME, "00000000-0000-0000-0000-000000000000", {}, tmp_path, monkeypatch)
     monkeypatch.delenv("PYHF_ENDPOINT_ENDPOINTS")
     for name, value in environment(caller, tmp_path).items():
         monkeypatch.setenv(name, value)
     found = Machine(tmp_path, *place)
-    found.map(caller.id)
+    found.map(**{caller.id: found.person})
     yield found
     pid = Daemon(NAME).pid
-    left = [*([psutil.Process(pid)] if pid else []), *found.person.processes()]
+    left = [*([psutil.Process(pid)] if pid else []), *found.person.processes(), *found.other.processes()]
     for process in left:
         process.kill()
     psutil.wait_procs(left, timeout=20)
+
+
+def log_of(person: Person) -> Path:
+    """The log of the process that served this user last."""
+    return max((person.home / ".globus_compute").glob("uep.*/endpoint.log"), key=lambda path: path.stat().st_mtime)
 
 
 def test_a_grid_runs_as_the_mapped_user(machine: Machine) -> None:
@@ -116,9 +124,7 @@ def test_a_grid_runs_as_the_mapped_user(machine: Machine) -> None:
     assert all(set(running[pid].uids()) == {person.uid} for pid in workers)
     assert daemon.pid is not None
     assert set(psutil.Process(daemon.pid).uids()) == {0}
-    logs = [*(person.home / ".globus_compute").glob("uep.*/endpoint.log")]
-    assert len(logs) == 1
-    assert logs[0].stat().st_uid == person.uid
+    assert log_of(person).stat().st_uid == person.uid
     log = (daemon.folder / "endpoint.log").read_text()
     assert f"Command process successfully forked for '{person.name}'" in log
 
@@ -148,28 +154,38 @@ def test_who_may_read_what(machine: Machine) -> None:
     assert not [path for path in (folder, *folder.iterdir()) if machine.person.can_read(path)]
 
 
-def test_whom_the_mapping_does_not_know_is_turned_away_until_it_does(
-    machine: Machine, stranger: Caller, monkeypatch: pytest.MonkeyPatch
+def test_a_changed_mapping_holds_at_once_and_users_are_apart(
+    machine: Machine, caller: Caller, stranger: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    files = small.write(machine.home)
     machine.deploy()
     daemon = Daemon(NAME)
     before = daemon.pid
-    machine.map(stranger.id)
-    said = machine.deploy()
-    assert "identity_mapping_config.json" in said
-    assert "stopped" not in said
-    assert daemon.pid == before  # which reads a changed mapping by itself, so that nobody's work is lost
-    forged.wait_for(lambda: "Identity mapping configuration change detected" in daemon.log_tail())
 
-    files = small.write(machine.home)
-    refused = run("hypotest", *files, "--site", NAME, "-o", machine.home / "r", code=7)
+    def change(**users: Person) -> None:
+        seen = (daemon.folder / "endpoint.log").read_text().count(CHANGED)
+        machine.map(**users)
+        said = machine.deploy()
+        assert "identity_mapping_config.json" in said
+        assert "stopped" not in said
+        assert daemon.pid == before  # which reads a changed mapping by itself, so that nobody's work is lost
+        forged.wait_for(lambda: (daemon.folder / "endpoint.log").read_text().count(CHANGED) > seen)
+
+    change(**{stranger.id: machine.other})
+    refused = run("hypotest", *files, "--site", NAME, "-o", machine.home / "refused", code=7)
     assert "Identity failed to map to a local user name" in refused.err
     assert not machine.person.processes()
 
+    change(**{stranger.id: machine.other, caller.id: machine.person})
+    run("hypotest", *files, "--site", NAME, "-o", machine.home / "one")
+    assert not machine.other.processes()
     monkeypatch.setenv("GLOBUS_COMPUTE_CLIENT_ID", stranger.id)
     monkeypatch.setenv("GLOBUS_COMPUTE_CLIENT_SECRET", stranger.secret)
-    run("hypotest", *files, "--site", NAME, "-o", machine.home / "s")
-    assert machine.person.processes()
+    run("hypotest", *files, "--site", NAME, "-o", machine.home / "other")
+    for one, another in ((machine.person, machine.other), (machine.other, machine.person)):
+        assert {uid for process in one.processes() for uid in process.uids()} == {one.uid}
+        assert one.can_read(log_of(one))
+        assert not one.can_read(log_of(another))
 
 
 def test_a_forgotten_option_does_not_make_it_roots(machine: Machine) -> None:
@@ -191,6 +207,10 @@ def test_a_mapping_with_a_fault_stops_a_deployment(machine: Machine) -> None:
     machine.mapping.write_text(machine.mapping.read_text().replace(machine.person.name, "nobody-there"))
     refused = machine.run(*machine.command, code=3)
     assert f"{machine.mapping} has 1 fault\n  [0].mappings[0].output: `nobody-there` is no user" in refused.err
+    machine.map(nobody=machine.person)
+    shown = machine.run(*machine.command, "--dry-run").out
+    assert "+identity_mapping_config_path: " in shown
+    assert '+[{"DATA_TYPE": "expression_identity_mapping#1.0.0"' in shown
     assert not Daemon(NAME).is_configured
 
 

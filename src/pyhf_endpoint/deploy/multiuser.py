@@ -128,6 +128,7 @@ def check_environment(environment: Environment) -> None:
         raise UsageError(
             f"{list_faults('--multi-user: what every mapped user must be able to run', [*faults])}\n"
             "put the environment, and the Python below it, where everybody may read, say /opt, and deploy from there"
+            " (or give --force, where groups or access lists let them in)"
         )
 
 
