@@ -138,6 +138,16 @@ def test_a_grid_runs_as_the_mapped_user(machine: Machine) -> None:
     assert not daemon.folder.exists()
 
 
+def test_stop_waits_for_a_process_that_does_not_end(machine: Machine) -> None:
+    machine.deploy()
+    run("hypotest", *small.write(machine.home), "--site", NAME, "-o", machine.home / "r")
+    (serving,) = [process for process in machine.person.processes() if process.ppid() == Daemon(NAME).pid]
+    serving.suspend()
+    assert "stopped" in machine.run("stop", NAME).out
+    assert Daemon(NAME).pid is None
+    assert not serving.is_running()
+
+
 def test_who_may_read_what(machine: Machine) -> None:
     machine.deploy()
     folder = Daemon(NAME).folder
