@@ -76,6 +76,7 @@ CONFINED = {
     "globus_sdk": {"service.py"},
     "globus_compute_common": {"transport/engine.py"},
     "globus_compute_endpoint": {"cobalt/", "endpoint/", "transport/"},
+    "globus_identity_mapping": {"endpoint/identities.py"},
     "parsl": {"cobalt/", "endpoint/", "pool.py", "transport/"},
     "subprocess": {"process.py", "transport/guard.py"},  # the guard is a program of its own, without this package
     "jinja2": set(),

@@ -17,8 +17,8 @@ class Done:
     err: str
 
 
-def run(*arguments: object, cwd: Path | None = None, code: int = 0) -> Done:
+def run(*arguments: object, cwd: Path | None = None, code: int = 0, python: Path = Path(sys.executable)) -> Done:
     """Run `pyhf-endpoint` and hold it to its exit code."""
-    done = subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=240)
+    done = subprocess.run([str(python), *COMMAND[1:], *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=240)
     assert done.returncode == code, done.stderr + done.stdout
     return Done(done.returncode, done.stdout, done.stderr)

@@ -18,7 +18,7 @@ from tests.globus.standin import Caller, StandIn
 from tests.suite import Suite
 
 #: How many tests a run of the whole suite must carry out; the one on published data comes on top where that is there.
-SUITE = Suite(Path(__file__).parent, must_run=32)
+SUITE = Suite(Path(__file__).parent, must_run=45)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,6 +43,12 @@ def caller() -> Caller:
 
 
 @pytest.fixture(scope="session")
+def stranger() -> Caller:
+    """Somebody else."""
+    return Caller(str(uuid.uuid4()), "another secret of these tests")
+
+
+@pytest.fixture(scope="session")
 def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     try:
         install()
@@ -53,9 +59,9 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
 
 
 @pytest.fixture(scope="session")
-def service(rabbitmq: RabbitMQ, caller: Caller, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+def service(rabbitmq: RabbitMQ, caller: Caller, stranger: Caller, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
     """The stand-in, with this process' SDK turned to it."""
-    with pytest.MonkeyPatch.context() as patch, StandIn(rabbitmq.url, caller) as standin:
+    with pytest.MonkeyPatch.context() as patch, StandIn(rabbitmq.url, caller, stranger) as standin:
         for name, value in environment(caller, tmp_path_factory.mktemp("client")).items():
             if name.startswith(("GLOBUS_", "XDG_", "PYTHONPATH")):
                 patch.setenv(name, value)

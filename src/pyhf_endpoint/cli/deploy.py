@@ -19,6 +19,10 @@ __all__ = ["deploy", "restart", "start", "status", "stop", "undeploy"]
 @click.option("--env", metavar="venv:PATH|image:IMAGE", help="What the workers run in.  [default: this environment]")
 @click.option("--path", multiple=True, metavar="FOLDER", help="Folder of the batch system's commands, where PATH must name it.")
 @click.option("--contact-email", metavar="ADDRESS", help="An administrator; needed where root runs the endpoint.")
+@click.option("--multi-user", is_flag=True, help="As root: run each user's processes as the local user of their identity.")
+@click.option("--idmap", type=click.Path(path_type=Path), metavar="FILE", help="Which identity is which user, in Globus' format.")
+@click.option("--subscription-id", metavar="ID", help="With --auth-policy: high assurance, and with it an audit log.")
+@click.option("--auth-policy", metavar="ID", help="Authentication policy that users must meet.")
 @click.option("--profile", type=click.Path(path_type=Path), metavar="FILE", help="The site's profile, by file.")
 @click.option("--force", is_flag=True, help="Replace files that were edited by hand; deploy although `doctor` finds errors.")
 @click.option("--retired-ok", is_flag=True, help="Also deploy a retired site.")
@@ -45,19 +49,46 @@ def _deploy(site: str, given: dict[str, Any]) -> int:
     choice = Choice(given["variant"], endpoint.parse_settings([*given["settings"], *named]), retired_ok=given["retired_ok"])
     environment = endpoint.Environment.parse(given["env"] or f"venv:{sys.prefix}")
     order = administration.Order(
-        choice.use(profile), given["name"] or profile.name, environment, given["path"], given["contact_email"], given["force"]
+        choice.use(profile),
+        given["name"] or profile.name,
+        environment,
+        given["path"],
+        given["contact_email"],
+        given["force"],
+        _multi_user(given, environment),
     )
     if not _healthy(order) and not given["force"]:
         click.echo("error: nothing was changed; mend what `doctor` found, or give --force", err=True)
         return 1
     if given["dry_run"]:
-        bundle = endpoint.render(order.use, endpoint.Options(environment, order.path))
+        bundle = administration.files(order, endpoint.Options(environment, order.path))
         click.echo(endpoint.diff(bundle, administration.Daemon(order.name).folder), nl=False)
         return 0
     for line in administration.deploy(order, Service(), Registry()):
         click.echo(line)
     click.echo(f"now see whether it computes where it should: pyhf-endpoint probe {profile.name}")
     return 0
+
+
+def _multi_user(given: dict[str, Any], environment: Any) -> Any:
+    """What makes it an endpoint for several users; None for one user."""
+    from pyhf_endpoint.deploy import MultiUser, check_environment, require_root
+    from pyhf_endpoint.errors import UsageError
+
+    others = [name for name in ("idmap", "subscription_id", "auth_policy") if given[name] is not None]
+    if not given["multi_user"]:
+        if others:
+            raise UsageError(f"--{others[0].replace('_', '-')} goes with --multi-user; add that, or leave it away")
+        return None
+    require_root()
+    if given["idmap"] is None:
+        raise UsageError("--multi-user needs --idmap FILE, which says which identity is which local user")
+    if given["contact_email"] is None:
+        raise UsageError("--multi-user needs --contact-email ADDRESS, whom users can ask")
+    multi = MultiUser.read(given["idmap"], given["subscription_id"], given["auth_policy"])
+    if not given["force"]:
+        check_environment(environment)
+    return multi
 
 
 def _healthy(order: Any) -> bool:

@@ -1,6 +1,7 @@
 """What an administrator does with an endpoint: deploy, start, stop, look after it, remove it."""
 
 from pyhf_endpoint.deploy.daemon import Daemon, home
-from pyhf_endpoint.deploy.deploy import Order, deploy, snippet, undeploy
+from pyhf_endpoint.deploy.deploy import Order, deploy, files, snippet, undeploy
+from pyhf_endpoint.deploy.multiuser import MultiUser, check_environment, require_root
 
-__all__ = ["Daemon", "Order", "deploy", "home", "snippet", "undeploy"]
+__all__ = ["Daemon", "MultiUser", "Order", "check_environment", "deploy", "files", "home", "require_root", "snippet", "undeploy"]

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ __all__ = ["Daemon", "home"]
 
 _PROGRAM = "globus-compute-endpoint"
 _COMMAND_S = 120.0
+_FORCED_STOP_S = 60.0
 _TAIL = 1500  # characters of a failed command that are shown
 
 
@@ -85,9 +87,15 @@ class Daemon:
         self._run("start", "--detach", self.name)
 
     def stop(self) -> None:
-        """Stop it, if it runs."""
-        if not self.forget_dead() and self.pid is not None:
+        """Stop it, if it runs, and with it what serves users."""
+        if self.forget_dead() or self.pid is None:
+            return
+        try:
             self._run("stop", self.name)
+        except TransportError:
+            # Its command gives up after ten seconds; the daemon, after as many, ends users' processes by force, and then itself.
+            if not self._ends():
+                raise
 
     def delete(self) -> None:
         """Stop it and remove it, here and from the service."""
@@ -100,6 +108,14 @@ class Daemon:
         if not path.exists():
             return ""
         return "\n".join(path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
+
+    def _ends(self) -> bool:
+        """Whether it ends in time, once it has been told to."""
+        deadline = time.monotonic() + _FORCED_STOP_S
+        while self.pid is not None and time.monotonic() < deadline:
+            time.sleep(0.2)
+        self.forget_dead()
+        return self.pid is None
 
     def _run(self, *arguments: str) -> None:
         program = Path(sys.executable).parent / _PROGRAM

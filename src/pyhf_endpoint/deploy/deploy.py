@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import yaml
 
 from pyhf_endpoint import directory
 from pyhf_endpoint.cobalt import register as cobalt
+from pyhf_endpoint.deploy import multiuser
 from pyhf_endpoint.deploy.daemon import Daemon
 from pyhf_endpoint.doctor.batch import COMMANDS
 from pyhf_endpoint.endpoint import (
@@ -32,9 +34,15 @@ from pyhf_endpoint.functions.register import Registry, register
 from pyhf_endpoint.profiles import Resolved
 from pyhf_endpoint.service import Service
 
-__all__ = ["Order", "deploy", "snippet", "undeploy"]
+__all__ = ["Order", "deploy", "files", "snippet", "undeploy"]
 
-_OPTIONS = {"core-config": CONFIG, "template-config": TEMPLATE, "schema-config": SCHEMA, "user-env-config": ENVIRONMENT}
+_OPTIONS = {
+    "core-config": CONFIG,
+    "template-config": TEMPLATE,
+    "schema-config": SCHEMA,
+    "user-env-config": ENVIRONMENT,
+    "id-mapping-config": multiuser.IDENTITIES,
+}
 _SNIPPET = "snippet.yaml"
 _ONLINE_S = 90.0
 _POLL_S = 1.0
@@ -51,6 +59,7 @@ class Order:
         path: Folders of the batch system's commands, where the endpoint's PATH must name them.
         contact: An administrator's address; Globus Compute insists on one where root runs the endpoint.
         force: Whether files that were edited by hand are replaced.
+        multi: How identities become local users; None where the endpoint serves its owner alone.
     """
 
     use: Resolved
@@ -59,6 +68,7 @@ class Order:
     path: tuple[str, ...] = ()
     contact: str | None = None
     force: bool = False
+    multi: multiuser.MultiUser | None = None
 
 
 def deploy(order: Order, service: Service, registry: Registry) -> Iterator[str]:
@@ -69,16 +79,20 @@ def deploy(order: Order, service: Service, registry: Registry) -> Iterator[str]:
         TransportError: The service or Globus Compute's command line refuses, or the endpoint does not come online.
     """
     daemon = Daemon(order.name)
+    _keep_mapping(daemon, order)
     fresh = register(service, registry)
     functions = registry.latest(service.environment)
     yield f"{len(fresh)} functions registered, {len(functions) - len(fresh)} were before"
-    options = Options(order.environment, order.path or _path_of_root(order.use), tuple(functions.values()))
-    bundle = _with_contact(render(order.use, options), order.contact)
+    options = Options(order.environment, order.path or _path_of_root(order), tuple(functions.values()))
+    bundle = files(order, options)
     changed = _configure(daemon, bundle, order)
     yield f"{daemon.folder}: " + (", ".join(sorted(changed)) if changed else "nothing has changed")
     if order.use.profile.scheduler.kind == "cobalt":
         yield f"{_write_launcher(order)}: makes Cobalt known to Globus Compute"
-    yield from _run(daemon, service, restart=bool(changed))
+    if order.multi is not None:
+        multiuser.protect(daemon.folder)
+        yield f"{daemon.folder}: closed to all but root, {'with' if order.multi.audited else 'without'} an audit log"
+    yield from _run(daemon, service, restart=bool(changed - multiuser.RELOADED))
     entry = _entry(daemon, functions, bundle)
     text = snippet(order.use.profile.name, entry)
     path = daemon.folder / _SNIPPET
@@ -108,6 +122,12 @@ def undeploy(name: str, site: str) -> Iterator[str]:
         yield f"{directory.user_file()}: the endpoint is no longer in it"
 
 
+def files(order: Order, options: Options) -> Bundle:
+    """Return the endpoint's files."""
+    bundle = _with_contact(render(order.use, options), order.contact)
+    return bundle if order.multi is None else multiuser.extend(bundle, order.multi, Daemon(order.name).folder.absolute())
+
+
 def snippet(site: str, entry: directory.Entry) -> str:
     """Return what an administrator gives to users."""
     return yaml.safe_dump({site: entry.model_dump(exclude_defaults=True)}, sort_keys=False, width=1000)
@@ -119,19 +139,30 @@ def _configure(daemon: Daemon, bundle: Bundle, order: Order) -> set[str]:
         return {path.name for path in write(bundle, daemon.folder, force=order.force)}
     with tempfile.TemporaryDirectory() as folder:
         write(bundle, Path(folder))
-        files = {option: Path(folder) / name for option, name in _OPTIONS.items()}
-        daemon.configure(files, contact=order.contact, multi_user=False)
+        paths = {option: Path(folder) / name for option, name in _OPTIONS.items() if name in bundle.files}
+        daemon.configure(paths, contact=order.contact, multi_user=order.multi is not None)
     # Globus Compute rewrites some; what it made counts as ours from here on.
     write(bundle, daemon.folder, force=True)
     return set(bundle.files)
 
 
-def _path_of_root(use: Resolved) -> tuple[str, ...]:
+def _keep_mapping(daemon: Daemon, order: Order) -> None:
+    """What others run as themselves must not become root's by an option that was forgotten."""
+    if order.multi is None and (daemon.folder / multiuser.IDENTITIES).exists():
+        raise UsageError(
+            f"the endpoint `{order.name}` maps identities to local users; say so again: --multi-user --idmap FILE"
+            f" (its mapping: {daemon.folder / multiuser.IDENTITIES}), or remove it first: pyhf-endpoint undeploy {order.name}"
+        )
+
+
+def _path_of_root(order: Order) -> tuple[str, ...]:
     """Root's endpoint starts its processes with an empty environment: where the batch system's commands are must be written."""
     if os.geteuid() != 0:
         return ()
-    found = [shutil.which(command) for command in COMMANDS[use.profile.scheduler.kind]]
-    return tuple(dict.fromkeys(str(Path(path).parent) for path in found if path)) or ("/usr/bin",)
+    found = [shutil.which(command) for command in COMMANDS[order.use.profile.scheduler.kind]]
+    # An image holds nothing that would start the engine here.
+    own = [] if order.environment.folder else [Path(sys.prefix) / "bin" / "python"]
+    return tuple(dict.fromkeys(str(Path(path).parent) for path in [*own, *found] if path)) or ("/usr/bin",)
 
 
 def _with_contact(bundle: Bundle, contact: str | None) -> Bundle:

@@ -1,6 +1,7 @@
 """From a site's profile to its endpoint: `render` is pure, `files` writes, `user_config` is Globus Compute's part."""
 
 from pyhf_endpoint.endpoint.files import diff, write
+from pyhf_endpoint.endpoint.identities import check_identities
 from pyhf_endpoint.endpoint.options import DEFAULT_ENVIRONMENT, Environment, Options, parse_settings
 from pyhf_endpoint.endpoint.parsl_config import parsl_config
 from pyhf_endpoint.endpoint.render import CONFIG, ENVIRONMENT, SCHEMA, TEMPLATE, Bundle, launcher_folder, render
@@ -15,6 +16,7 @@ __all__ = [
     "Bundle",
     "Environment",
     "Options",
+    "check_identities",
     "diff",
     "launcher_folder",
     "load_user_config",
