@@ -2,5 +2,6 @@
 
 from pyhf_endpoint.deploy.daemon import Daemon, home
 from pyhf_endpoint.deploy.deploy import Order, deploy, snippet, undeploy
+from pyhf_endpoint.deploy.workers import Plan, Request, planned
 
-__all__ = ["Daemon", "Order", "deploy", "home", "snippet", "undeploy"]
+__all__ = ["Daemon", "Order", "Plan", "Request", "deploy", "home", "planned", "snippet", "undeploy"]

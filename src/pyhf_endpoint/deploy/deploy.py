@@ -51,6 +51,7 @@ class Order:
         path: Folders of the batch system's commands, where the endpoint's PATH must name them.
         contact: An administrator's address; Globus Compute insists on one where root runs the endpoint.
         force: Whether files that were edited by hand are replaced.
+        renewed: Whether the environment was built anew, so that what runs in the old one must end.
     """
 
     use: Resolved
@@ -59,6 +60,7 @@ class Order:
     path: tuple[str, ...] = ()
     contact: str | None = None
     force: bool = False
+    renewed: bool = False
 
 
 def deploy(order: Order, service: Service, registry: Registry) -> Iterator[str]:
@@ -78,7 +80,7 @@ def deploy(order: Order, service: Service, registry: Registry) -> Iterator[str]:
     yield f"{daemon.folder}: " + (", ".join(sorted(changed)) if changed else "nothing has changed")
     if order.use.profile.scheduler.kind == "cobalt":
         yield f"{_write_launcher(order)}: makes Cobalt known to Globus Compute"
-    yield from _run(daemon, service, restart=bool(changed))
+    yield from _run(daemon, service, restart=bool(changed) or order.renewed)
     entry = _entry(daemon, functions, bundle)
     text = snippet(order.use.profile.name, entry)
     path = daemon.folder / _SNIPPET
@@ -152,7 +154,7 @@ def _run(daemon: Daemon, service: Service, *, restart: bool) -> Iterator[str]:
         yield f"{daemon.folder}: the note of a daemon that had died is removed"
     if restart and daemon.pid is not None:
         daemon.stop()
-        yield "stopped, to start with its new files"
+        yield "stopped, to start with what is new"
     if daemon.pid is None:
         daemon.start()
     deadline = time.monotonic() + _ONLINE_S
