@@ -172,21 +172,11 @@ class VirtualEnvironment:
         return str(self._new / "bin" / "python")
 
     def _pip(self, recipe: Recipe) -> list[str]:
-        """pip from here, which works on the environment from outside and stays out of it."""
+        """Use the pip of this environment, which works on the environment from outside and stays out of it."""
         if importlib.util.find_spec("pip") is None:
             raise UsageError(f"pip is missing in {sys.prefix}, and builds the workers' environment; add it: python -m ensurepip")
-        own = ["--isolated"] if recipe.wheelhouse else []
-        return [
-            sys.executable,
-            "-m",
-            "pip",
-            "--python",
-            self._python,
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-input",
-            *own,
-        ]
+        options = ["--quiet", "--disable-pip-version-check", "--no-input", *(["--isolated"] if recipe.wheelhouse else [])]
+        return [sys.executable, "-m", "pip", "--python", self._python, *options]
 
     def _point_to_final_place(self) -> None:
         """Scripts name their interpreter by its path, and `activate` its folder: they will be elsewhere."""

@@ -66,8 +66,8 @@ def own(sources: Sources, scratch: Path, version: str = __version__) -> Path:
     if not fitting:
         others = f"; it has {', '.join(path.name for path in found)}" if found else ""
         raise UsageError(
-            f"{sources.wheelhouse} has no wheel of pyhf-endpoint {version}, which runs here{others}; fill it from the same version:"
-            " make wheelhouse, or give --wheel FILE"
+            f"{sources.wheelhouse} has no wheel of pyhf-endpoint {version}, which runs here{others}; fill it from the"
+            " same version: make wheelhouse, or give --wheel FILE"
         )
     return _checked(fitting[-1], version)
 
@@ -75,11 +75,11 @@ def own(sources: Sources, scratch: Path, version: str = __version__) -> Path:
 def _built(source: Path, scratch: Path) -> Path:
     if importlib.util.find_spec("hatchling") is None:
         raise UsageError(
-            f"to build the wheel of {source}, hatchling must be installed here: python -m pip install hatchling; or give --wheel FILE"
+            f"the wheel of {source} is built by hatchling, which is not installed here: python -m pip install hatchling; or give"
+            " --wheel FILE"
         )
-    done = process.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(scratch)], timeout=_BUILD_S, cwd=source
-    )
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(scratch)]
+    done = process.run(build, timeout=_BUILD_S, cwd=source)
     built = sorted(scratch.glob("pyhf_endpoint-*.whl"))
     if done.returncode or not built:
         said = (done.stdout + done.stderr).strip()[-_TAIL:]
@@ -98,7 +98,7 @@ def _checked(path: Path, version: str) -> Path:
     found = (str(fields["Name"]).lower().replace("_", "-"), fields["Version"])
     if found != (_NAME, version):
         raise UsageError(
-            f"{path} is {found[0]} {found[1]}, and workers need {_NAME} {version}, which runs here: client and workers must agree;"
-            " give the wheel of that version, or run deploy from the other one"
+            f"{path} is {found[0]} {found[1]}, and workers need {_NAME} {version}, which runs here: client and workers must"
+            " agree; give the wheel of that version, or run deploy from the other one"
         )
     return path.absolute()
