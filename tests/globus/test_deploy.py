@@ -85,7 +85,7 @@ def test_deploy_probe_grid_crash_and_undeploy(service: StandIn, home: Path) -> N
     (daemon.folder / "config.yaml").write_text(yaml.safe_dump(config | {"display_name": "by hand"}))
     refused = run("deploy", NAME, "--contact-email", "nobody@localhost", "--option", "max_idletime_s=60", code=2)
     assert "config.yaml: edited by hand, or not from here" in refused.err
-    assert "stopped, to start with its new files" in deploy("--option", "max_idletime_s=60", "--force")
+    assert "stopped, to start with what is new" in deploy("--option", "max_idletime_s=60", "--force")
 
     assert "stopped and removed" in run("undeploy", NAME).out
     assert not daemon.folder.exists()
@@ -93,10 +93,24 @@ def test_deploy_probe_grid_crash_and_undeploy(service: StandIn, home: Path) -> N
 
 
 def test_what_the_doctor_finds_stops_a_deployment(home: Path) -> None:
-    done = run("deploy", NAME, "--env", "venv:/nowhere", code=1)
-    assert "error: versions: the workers' environment does not run" in done.err
+    place = home / "workers"
+    done = run("deploy", NAME, "--env", f"venv:{place}", "--option", "interface=nowhere0", code=1)
+    assert "error: interface: `nowhere0` does not exist here" in done.err
     assert done.err.endswith("error: nothing was changed; mend what `doctor` found, or give --force\n")
     assert not Daemon(NAME).is_configured
+    assert not place.exists()
+
+
+def test_workers_run_in_an_environment_that_deploy_builds(home: Path) -> None:
+    place = home / "workers"
+    assert f"{place}: built in " in deploy("--env", f"venv:{place}")
+    files = small.write(home, signals=4)
+    assert run("hypotest", *files, "--site", NAME, "-o", home / "r").err.startswith(f"{home / 'r'}: 4 converged")
+    # What a worker has loaded tells its environment: the libraries that compute are files of it, and of no other.
+    workers = [process for process in processes(home) if "spawn_main" in " ".join(process.cmdline())]
+    loaded = {Path(each.path) for worker in workers for each in worker.memory_maps() if "site-packages" in each.path}
+    assert {path.relative_to(place / "lib/python3.11/site-packages").parts[0] for path in loaded} >= {"numpy", "scipy"}
+    assert [line for line in deploy("--env", f"venv:{place}").splitlines() if "workers" in line] == [f"{place}: up to date"]
 
 
 def test_a_dry_run_shows_the_files_and_changes_nothing(service: StandIn, home: Path) -> None:

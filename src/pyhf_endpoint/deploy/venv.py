@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -120,7 +120,7 @@ class VirtualEnvironment:
         made = _stamp(self.folder) or {}
         return [name for name, digest in recipe.digests.items() if made.get(name) != digest]
 
-    def build(self, recipe: Recipe) -> Iterator[str]:
+    def build(self, recipe: Recipe) -> Generator[str, None, None]:
         """Build the environment if need be, and yield a line for each step; a failure leaves the old one as it was.
 
         Raises:
@@ -132,9 +132,10 @@ class VirtualEnvironment:
             yield f"{self.folder}: up to date"
             return
         began = time.monotonic()
+        for leftover in (self._new, self._old):
+            _refuse_foreign(leftover)
         try:
             for leftover in (self._new, self._old):
-                _refuse_foreign(leftover)
                 if leftover.exists():
                     shutil.rmtree(leftover)
             yield f"{self.folder}: installing {recipe}"
@@ -153,11 +154,15 @@ class VirtualEnvironment:
     def _make(self, recipe: Recipe) -> Iterator[str]:
         self._new.mkdir(parents=True)
         _write_stamp(self._new, {})  # so that what an interruption leaves is known as ours
-        _step("make the environment", [recipe.python.path, "-m", "venv", "--without-pip", str(self._new)], _STEP_S)
+        make = [recipe.python.path, "-m", "venv", "--without-pip", "--prompt", self.folder.name, str(self._new)]
+        _step("make the environment", make, _STEP_S)
         pip = self._pip(recipe)
         origin = ["--no-index", "--find-links", str(recipe.wheelhouse)] if recipe.wheelhouse else []
-        _step("install the lock", [*pip, "install", *_INSTALL, *origin, "--requirement", str(recipe.lock)], _INSTALL_S, recipe)
-        _step("install our wheel", [*pip, "install", "--no-index", "--no-deps", "--no-compile", str(recipe.wheel)], _STEP_S)
+        ours = self._new / "ours.txt"
+        ours.write_text(f"{recipe.wheel} --hash=sha256:{recipe.digests['wheel']}\n", encoding="utf-8")
+        install = [*pip, "install", "--quiet", *_INSTALL, *origin, "-r", str(recipe.lock), "-r", str(ours)]
+        _step("install the lock and our wheel", install, _INSTALL_S, recipe)
+        ours.unlink()
         _step("check that nothing lacks", [*pip, "check"], _STEP_S)
         self._point_to_final_place()
         moved = ["-s", str(self._new), "-p", str(self.folder)]
@@ -175,7 +180,7 @@ class VirtualEnvironment:
         """Use the pip of this environment, which works on the environment from outside and stays out of it."""
         if importlib.util.find_spec("pip") is None:
             raise UsageError(f"pip is missing in {sys.prefix}, and builds the workers' environment; add it: python -m ensurepip")
-        options = ["--quiet", "--disable-pip-version-check", "--no-input", *(["--isolated"] if recipe.wheelhouse else [])]
+        options = ["--disable-pip-version-check", "--no-input", *(["--isolated"] if recipe.wheelhouse else [])]
         return [sys.executable, "-m", "pip", "--python", self._python, *options]
 
     def _point_to_final_place(self) -> None:

@@ -42,7 +42,7 @@ def versions(environment: Path | None, runner: Runner) -> Finding:
     if environment is None:
         return skipped("versions", "workers run in an image; `pyhf-endpoint probe` compares what is in it")
     python = environment / "bin" / "python"
-    build = f"build it with pyhf-endpoint deploy, or: python3 -m venv {environment} and install pyhf-endpoint[endpoint] into it"
+    build = f"pyhf-endpoint deploy SITE --env venv:{environment} builds one there; or install pyhf-endpoint[endpoint] by hand"
     try:
         done = runner([str(python), "-I", "-c", _ASK], timeout=_TIMEOUT_S)
     except ProgramError as fault:
