@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pyhf_endpoint.doctor.finding import Finding, error, ok, skipped
 from pyhf_endpoint.errors import ProgramError
-from pyhf_endpoint.process import Runner
+from pyhf_endpoint.process import Runner, run
 
 __all__ = ["endpoint_package", "versions"]
 
@@ -32,7 +32,7 @@ def endpoint_package() -> Finding:
     return ok("endpoint-package", f"globus-compute-endpoint {version} with Parsl {_version('parsl')}")
 
 
-def versions(environment: Path | None, runner: Runner) -> Finding:
+def versions(environment: Path | None, runner: Runner = run) -> Finding:
     """Compare Python, Parsl, dill and Globus Compute of the workers' virtual environment with this one's.
 
     Args:
