@@ -56,7 +56,8 @@ def test_it_has_the_locks_that_workers_are_built_from(installed: Path, tmp_path:
 
 def test_it_must_be_given_its_own_wheel_to_build_workers(installed: Path, tmp_path: Path) -> None:
     command = [str(installed / "pyhf-endpoint"), "deploy", "local", "--env", f"venv:{tmp_path}/env"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True)
     assert done.returncode == 2
     assert "this package does not run from its source tree; give --wheel FILE, or --wheelhouse FOLDER" in done.stderr
 

@@ -59,7 +59,7 @@ def own(sources: Sources, scratch: Path, version: str = __version__) -> Path:
     if sources.wheelhouse is None:
         raise UsageError(
             f"the workers need the wheel of pyhf-endpoint {version}, and this package does not run from its source tree; give"
-            " --wheel FILE, or --wheelhouse FOLDER with that wheel in it; in a source tree, `python -m pip wheel --no-deps .` makes it"
+            " --wheel FILE, or --wheelhouse FOLDER with that wheel in it; `python -m pip wheel --no-deps .` makes it from sources"
         )
     found = sorted(sources.wheelhouse.glob("pyhf_endpoint-*.whl"))
     fitting = [path for path in found if path.name.split("-")[1] == version]
