@@ -8,6 +8,7 @@ import pytest
 from pyhf_endpoint import __version__, endpoint, profiles
 from pyhf_endpoint.deploy import Request, planned
 from pyhf_endpoint.deploy.locks import PYTHON
+from pyhf_endpoint.deploy.venv import STAMP
 from pyhf_endpoint.errors import UsageError
 from pyhf_endpoint.profiles import Resolved, resolve
 from tests.cli.command import run
@@ -88,6 +89,14 @@ def test_a_dry_run_says_what_would_be_built(home: Path) -> None:
     assert f" packages of cpu-{_machine()}.txt, and pyhf_endpoint-{__version__}-py3-none-any.whl, for Python {PYTHON}." in first
     assert any(line.endswith(f'"source {home}/env/bin/activate || exit 3",') for line in rest)
     assert not (home / "env").exists()
+
+
+def test_a_dry_run_says_what_differs(home: Path) -> None:
+    (home / "env").mkdir()
+    (home / "env" / STAMP).write_text('{"python": "3.11.0"}')
+    options = ("--env", f"venv:{home}/env", "--wheel", house.ours(home), "--dry-run", "--force")
+    assert run("deploy", "local", *options).out.startswith(f"{home}/env: would be built again (lock, wheel, python): ")
+    assert [path.name for path in (home / "env").iterdir()] == [STAMP]
 
 
 def test_what_others_made_is_refused_before_anything_happens(home: Path) -> None:

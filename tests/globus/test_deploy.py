@@ -11,7 +11,12 @@ import psutil
 import pytest
 import yaml
 
-from pyhf_endpoint.deploy import Daemon
+from pyhf_endpoint import profiles
+from pyhf_endpoint.deploy import Daemon, Order
+from pyhf_endpoint.deploy import deploy as administration
+from pyhf_endpoint.endpoint import Environment
+from pyhf_endpoint.functions.register import Registry
+from pyhf_endpoint.service import Service
 from tests import small
 from tests.cli.command import run
 from tests.globus.conftest import make_site
@@ -114,6 +119,12 @@ def test_workers_run_in_an_environment_that_deploy_builds(home: Path) -> None:
     again = deploy("--env", f"venv:{place}")
     assert f"{place}: up to date\n" in again
     assert "nothing has changed" in again
+    # Were it new, what runs in the old one would have to end.
+    use = profiles.resolve(profiles.find(NAME).profile)
+    order = Order(use, NAME, Environment.parse(f"venv:{place}"), contact="nobody@localhost", renewed=True)
+    pid = Daemon(NAME).pid
+    assert "stopped, to start with what is new" in list(administration(order, Service(), Registry()))
+    assert Daemon(NAME).pid not in (None, pid)
     run("undeploy", NAME)
 
 
