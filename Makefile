@@ -103,6 +103,10 @@ $(VARIANTS:%=image-%): image-%:
 $(VARIANTS:%=sif-%): sif-%:
 	containers/sif.sh $*
 
+.PHONY: wheelhouse
+wheelhouse: install ## Fill a folder for sites without a network: make wheelhouse VARIANT=cpu
+	PYTHON=$(BIN)/python containers/wheelhouse.sh $(VARIANT)
+
 .PHONY: push
 push: ## Push the image: make push VARIANT=cpu REGISTRY=registry.example.org/analysis
 	containers/push.sh $(VARIANT) $(REGISTRY)

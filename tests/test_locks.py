@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pyhf_endpoint.deploy import locks
 from tests.locks import FOLDER, Lock
 
 ROOT = FOLDER.parents[1]
@@ -57,6 +58,7 @@ def test_the_python_version_is_one_everywhere() -> None:
     dockerfile = (ROOT / "containers/Dockerfile").read_text()
     minor = re.findall(r"^ARG PYTHON_VERSION=(.*)$", dockerfile, flags=re.MULTILINE)
     assert minor == ["3.11"]
+    assert minor == [locks.PYTHON]
     assert re.findall(r"--python-version (\S+)", (ROOT / "containers/lock.sh").read_text()) == minor
     assert re.findall(r"--python-version (\S+)", (ROOT / "containers/wheels.sh").read_text()) == minor
     lowest = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]

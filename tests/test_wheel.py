@@ -47,6 +47,21 @@ def test_it_renders_endpoints(installed: Path, tmp_path: Path) -> None:
     assert (tmp_path / "polaris/user_config_template.yaml.j2").read_text(encoding="utf-8").startswith("{%- set site = {\n")
 
 
+def test_it_has_the_locks_that_workers_are_built_from(installed: Path, tmp_path: Path) -> None:
+    script = "from pyhf_endpoint.deploy import locks; print(*sorted(path.name for path in locks.FOLDER.iterdir()))"
+    assert run(installed / "python", "-c", script, cwd=tmp_path).split() == sorted(
+        path.name for path in (CLONE / "containers/locks").glob("*-*.txt")
+    )
+
+
+def test_it_must_be_given_its_own_wheel_to_build_workers(installed: Path, tmp_path: Path) -> None:
+    command = [str(installed / "pyhf-endpoint"), "deploy", "local", "--env", f"venv:{tmp_path}/env"]
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "this package does not run from its source tree; give --wheel FILE, or --wheelhouse FOLDER" in done.stderr
+
+
 def test_it_computes_an_example(installed: Path, tmp_path: Path) -> None:
     run(installed / "pyhf-endpoint", "example", "analysis", "--signals", "4", cwd=tmp_path)
     run(installed / "pyhf-endpoint", "hypotest", "analysis", "--site", "local", "-o", "r.jsonl", cwd=tmp_path)

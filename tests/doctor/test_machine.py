@@ -142,7 +142,7 @@ def test_this_environment_agrees_with_itself() -> None:
 def test_an_environment_that_is_not_there(tmp_path: Path) -> None:
     found = software.versions(tmp_path, run)
     assert found.severity == "error"
-    assert "build it with" in found.remedy
+    assert f"pyhf-endpoint deploy SITE --env venv:{tmp_path} builds one there" in found.remedy
     assert software.versions(None, run).severity == "skipped"
 
 

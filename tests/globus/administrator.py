@@ -13,7 +13,7 @@ from tests.cli.command import run
 from tests.globus.daemon import environment
 from tests.globus.standin import Caller
 
-__all__ = ["administrator", "deploy"]
+__all__ = ["administrator", "deploy", "processes"]
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def administrator(endpoint: str, caller: Caller, home: Path, patch: pytest.Monke
     for name, value in environment(caller, home).items():
         patch.setenv(name, value)
     yield home
-    _, alive = psutil.wait_procs(_processes(endpoint, home), timeout=0.1)
+    _, alive = psutil.wait_procs(processes(endpoint, home), timeout=0.1)
     for process in alive:
         process.kill()
     psutil.wait_procs(alive, timeout=20)
@@ -41,12 +41,13 @@ def deploy(site: str, *options: object, code: int = 0) -> str:
     return run("deploy", site, "--contact-email", "nobody@localhost", *options, code=code).out
 
 
-def _processes(endpoint: str, home: Path) -> list[psutil.Process]:
-    """What runs on behalf of a home: by its variables, or below a process that had them."""
+def processes(endpoint: str, home: Path) -> list[psutil.Process]:
+    """What runs on behalf of a home: by its variables, from an environment in it, or below a process that does."""
     found = []
     for process in psutil.process_iter():
         try:
-            if process.pid != os.getpid() and process.environ().get("HOME") == str(home):
+            ours = process.environ().get("HOME") == str(home) or "".join(process.cmdline()[:1]).startswith(f"{home}/")
+            if process.pid != os.getpid() and ours:
                 found += [process, *process.children(recursive=True)]
         except psutil.Error:
             continue

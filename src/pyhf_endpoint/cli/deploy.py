@@ -1,6 +1,6 @@
 """The administrator's commands: `deploy`, `undeploy`, `start`, `stop`, `restart`, `status`."""
 
-import sys
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,15 @@ __all__ = ["deploy", "restart", "start", "status", "stop", "undeploy"]
 @click.option("--account", metavar="NAME", help="Account that jobs are charged to, as the users' default.")
 @click.option("--queue", metavar="NAME", help="Queue, as the users' default.")
 @click.option("--option", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting of the site.")
-@click.option("--env", metavar="venv:PATH|image:IMAGE", help="What the workers run in.  [default: this environment]")
+@click.option(
+    "--env",
+    metavar="venv:PATH|image[:IMAGE]",
+    help="What the workers run in: a virtual environment, which is built at PATH from the locks that come along and kept up to"
+    " date; or a container image, by default what `make image-VARIANT` or `make sif-VARIANT` made.  [default: this environment]",
+)
+@click.option("--wheelhouse", type=click.Path(path_type=Path), metavar="FOLDER", help="Build from its wheels, without a network.")
+@click.option("--wheel", type=click.Path(path_type=Path), metavar="FILE", help="Our own wheel.  [default: from this source tree]")
+@click.option("--python", metavar="PROGRAM", help="The Python to build with.  [default: the one that runs]")
 @click.option("--path", multiple=True, metavar="FOLDER", help="Folder of the batch system's commands, where PATH must name it.")
 @click.option("--contact-email", metavar="ADDRESS", help="An administrator; needed where root runs the endpoint.")
 @click.option("--multi-user", is_flag=True, help="As root: run each user's processes as the local user of their identity.")
@@ -26,13 +34,13 @@ __all__ = ["deploy", "restart", "start", "status", "stop", "undeploy"]
 @click.option("--profile", type=click.Path(path_type=Path), metavar="FILE", help="The site's profile, by file.")
 @click.option("--force", is_flag=True, help="Replace files that were edited by hand; deploy although `doctor` finds errors.")
 @click.option("--retired-ok", is_flag=True, help="Also deploy a retired site.")
-@click.option("--dry-run", is_flag=True, help="Run `doctor` and show the endpoint's files; change nothing.")
+@click.option("--dry-run", is_flag=True, help="Run `doctor`, show what would be built and the endpoint's files; change nothing.")
 @click.pass_context
 def deploy(ctx: click.Context, /, site: str, **given: Any) -> None:
     """Set up, or bring up to date, a Globus Compute endpoint for SITE on this login node.
 
-    Runs `doctor`, registers the functions, renders the endpoint's files, starts it, waits until it is online, and leaves what
-    users need. To be repeated at will: only what differs is changed.
+    Runs `doctor`, builds the workers' environment, registers the functions, renders the endpoint's files, starts it, waits until
+    it is online, and leaves what users need. To be repeated at will: only what differs is changed.
     """
     ctx.exit(_deploy(site, given))
 
@@ -47,32 +55,37 @@ def _deploy(site: str, given: dict[str, Any]) -> int:
     profile = (profiles.read(given["profile"]) if given["profile"] else profiles.find(site)).profile
     named = [f"{name}={given[name]}" for name in ("account", "queue") if given[name]]
     choice = Choice(given["variant"], endpoint.parse_settings([*given["settings"], *named]), retired_ok=given["retired_ok"])
-    environment = endpoint.Environment.parse(given["env"] or f"venv:{sys.prefix}")
-    order = administration.Order(
-        choice.use(profile),
-        given["name"] or profile.name,
-        environment,
-        given["path"],
-        given["contact_email"],
-        given["force"],
-        _multi_user(given, environment),
-    )
-    if not _healthy(order) and not given["force"]:
-        click.echo("error: nothing was changed; mend what `doctor` found, or give --force", err=True)
+    use = choice.use(profile)
+    request = administration.Request(given["env"], given["wheelhouse"], given["wheel"], given["python"])
+    with administration.planned(use, request) as plan:
+        order = administration.Order(
+            use,
+            given["name"] or profile.name,
+            plan.environment,
+            given["path"],
+            given["contact_email"],
+            given["force"],
+            _multi_user(given),
+        )
+        if not _healthy(order, built=not plan.pending) and not given["force"]:
+            click.echo("error: nothing was changed; mend what `doctor` found, or give --force", err=True)
+            return 1
+        if given["dry_run"]:
+            return _show(order, plan)
+        order = _build(order, plan)
+    if order.renewed and not _fits(order) and not given["force"]:
         return 1
-    if given["dry_run"]:
-        bundle = administration.files(order, endpoint.Options(environment, order.path))
-        click.echo(endpoint.diff(bundle, administration.Daemon(order.name).folder), nl=False)
-        return 0
+    if order.multi is not None and not given["force"]:
+        administration.check_environment(order.environment)
     for line in administration.deploy(order, Service(), Registry()):
         click.echo(line)
     click.echo(f"now see whether it computes where it should: pyhf-endpoint probe {profile.name}")
     return 0
 
 
-def _multi_user(given: dict[str, Any], environment: Any) -> Any:
+def _multi_user(given: dict[str, Any]) -> Any:
     """What makes it an endpoint for several users; None for one user."""
-    from pyhf_endpoint.deploy import MultiUser, check_environment, require_root
+    from pyhf_endpoint.deploy import MultiUser, require_root
     from pyhf_endpoint.errors import UsageError
 
     others = [name for name in ("idmap", "subscription_id", "auth_policy") if given[name] is not None]
@@ -85,26 +98,57 @@ def _multi_user(given: dict[str, Any], environment: Any) -> Any:
         raise UsageError("--multi-user needs --idmap FILE, which says which identity is which local user")
     if given["contact_email"] is None:
         raise UsageError("--multi-user needs --contact-email ADDRESS, whom users can ask")
-    multi = MultiUser.read(given["idmap"], given["subscription_id"], given["auth_policy"])
-    if not given["force"]:
-        check_environment(environment)
-    return multi
+    return MultiUser.read(given["idmap"], given["subscription_id"], given["auth_policy"])
 
 
-def _healthy(order: Any) -> bool:
-    """Run the doctor's checks and show what is not well."""
+def _show(order: Any, plan: Any) -> int:
+    """Show what a deployment would do."""
+    from pyhf_endpoint import deploy as administration
+    from pyhf_endpoint import endpoint
+
+    for line in plan.announce():
+        click.echo(line)
+    bundle = administration.files(order, endpoint.Options(order.environment, order.path))
+    click.echo(endpoint.diff(bundle, administration.Daemon(order.name).folder), nl=False)
+    return 0
+
+
+def _build(order: Any, plan: Any) -> Any:
+    """Bring the workers' environment up to date, and note in the order whether it is new."""
+    renewed = plan.pending
+    for line in plan.carry_out():
+        click.echo(line)
+    return dataclasses.replace(order, renewed=renewed)
+
+
+def _fits(order: Any) -> bool:
+    """Compare what was built with what the endpoint runs."""
+    from pyhf_endpoint.doctor import software
+
+    return _tell([software.versions(Path(order.environment.place).expanduser())]) != "error"
+
+
+def _healthy(order: Any, *, built: bool) -> bool:
+    """Run the doctor's checks and show what is not well; an environment that is yet to be built is left out."""
     from pyhf_endpoint.deploy import home
-    from pyhf_endpoint.doctor import Host, Patient, examine, worst
+    from pyhf_endpoint.doctor import Host, Patient, examine
     from pyhf_endpoint.transport.service import addresses
 
     place = order.environment.place
     folder = Path(place).expanduser() if order.environment.kind == "venv" else None
     hosts = tuple(Host(a.purpose, a.name, a.port, a.secure) for a in addresses())
-    findings = list(examine(Patient(order.use, home(), hosts, folder, None if folder else place)))
+    image = None if folder else place
+    return _tell(list(examine(Patient(order.use, home(), hosts, folder if built else None, image)))) != "error"
+
+
+def _tell(findings: list[Any]) -> str:
+    """Show what is not well, and return how bad it is."""
+    from pyhf_endpoint.doctor import worst
+
     for finding in findings:
         if finding.severity in ("warning", "error"):
             click.echo(f"{finding.severity}: {finding.check}: {finding.message}\n  -> {finding.remedy}", err=True)
-    return worst(findings) != "error"
+    return worst(findings)
 
 
 @click.command()

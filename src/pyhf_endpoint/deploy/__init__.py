@@ -3,5 +3,20 @@
 from pyhf_endpoint.deploy.daemon import Daemon, home
 from pyhf_endpoint.deploy.deploy import Order, deploy, files, snippet, undeploy
 from pyhf_endpoint.deploy.multiuser import MultiUser, check_environment, require_root
+from pyhf_endpoint.deploy.workers import Plan, Request, planned
 
-__all__ = ["Daemon", "MultiUser", "Order", "check_environment", "deploy", "files", "home", "require_root", "snippet", "undeploy"]
+__all__ = [
+    "Daemon",
+    "MultiUser",
+    "Order",
+    "Plan",
+    "Request",
+    "check_environment",
+    "deploy",
+    "files",
+    "home",
+    "planned",
+    "require_root",
+    "snippet",
+    "undeploy",
+]

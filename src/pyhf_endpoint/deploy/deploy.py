@@ -60,6 +60,7 @@ class Order:
         contact: An administrator's address; Globus Compute insists on one where root runs the endpoint.
         force: Whether files that were edited by hand are replaced.
         multi: How identities become local users; None where the endpoint serves its owner alone.
+        renewed: Whether the environment was built anew, so that what runs in the old one must end.
     """
 
     use: Resolved
@@ -69,6 +70,7 @@ class Order:
     contact: str | None = None
     force: bool = False
     multi: multiuser.MultiUser | None = None
+    renewed: bool = False
 
 
 def deploy(order: Order, service: Service, registry: Registry) -> Iterator[str]:
@@ -92,7 +94,7 @@ def deploy(order: Order, service: Service, registry: Registry) -> Iterator[str]:
     if order.multi is not None:
         multiuser.protect(daemon.folder)
         yield f"{daemon.folder}: closed to all but root, {'with' if order.multi.audited else 'without'} an audit log"
-    yield from _run(daemon, service, restart=bool(changed - multiuser.RELOADED))
+    yield from _run(daemon, service, restart=bool(changed - multiuser.RELOADED) or order.renewed)
     entry = _entry(daemon, functions, bundle)
     text = snippet(order.use.profile.name, entry)
     path = daemon.folder / _SNIPPET
@@ -183,7 +185,7 @@ def _run(daemon: Daemon, service: Service, *, restart: bool) -> Iterator[str]:
         yield f"{daemon.folder}: the note of a daemon that had died is removed"
     if restart and daemon.pid is not None:
         daemon.stop()
-        yield "stopped, to start with its new files"
+        yield "stopped, to start with what is new"
     if daemon.pid is None:
         daemon.start()
     deadline = time.monotonic() + _ONLINE_S

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pyhf_endpoint.doctor.finding import Finding, error, ok, skipped
 from pyhf_endpoint.errors import ProgramError
-from pyhf_endpoint.process import Runner
+from pyhf_endpoint.process import Runner, run
 
 __all__ = ["endpoint_package", "versions"]
 
@@ -32,7 +32,7 @@ def endpoint_package() -> Finding:
     return ok("endpoint-package", f"globus-compute-endpoint {version} with Parsl {_version('parsl')}")
 
 
-def versions(environment: Path | None, runner: Runner) -> Finding:
+def versions(environment: Path | None, runner: Runner = run) -> Finding:
     """Compare Python, Parsl, dill and Globus Compute of the workers' virtual environment with this one's.
 
     Args:
@@ -42,7 +42,7 @@ def versions(environment: Path | None, runner: Runner) -> Finding:
     if environment is None:
         return skipped("versions", "workers run in an image; `pyhf-endpoint probe` compares what is in it")
     python = environment / "bin" / "python"
-    build = f"build it with pyhf-endpoint deploy, or: python3 -m venv {environment} and install pyhf-endpoint[endpoint] into it"
+    build = f"pyhf-endpoint deploy SITE --env venv:{environment} builds one there; or install pyhf-endpoint[endpoint] by hand"
     try:
         done = runner([str(python), "-I", "-c", _ASK], timeout=_TIMEOUT_S)
     except ProgramError as fault:
