@@ -17,7 +17,7 @@ from tests.endpoint.sites import bundle, engine, use
 
 FOLDER = Path(pyhf_endpoint.__file__).parent / "endpoint_configs"
 TEMPLATES = sorted(FOLDER.glob("*.yaml.j2"))
-OPTIONS = {"account", "queue", "walltime_minutes", "nodes_per_block", "max_blocks"}
+OPTIONS = {"account", "queue", "walltime_minutes", "nodes_per_block", "max_blocks", "task_limit_s"}
 
 
 def test_every_scheduler_has_one() -> None:
@@ -35,6 +35,12 @@ def test_it_uses_the_sites_facts_and_users_options_alone(path: Path) -> None:
     tree = jinja2.Environment(autoescape=True).parse(path.read_text(encoding="utf-8"))
     assert jinja2.meta.find_undeclared_variables(tree) <= OPTIONS | {"site"}
     assert not list(jinja2.meta.find_referenced_templates(tree))
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_every_task_has_a_time_limit(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n      export GC_TASK_TIMEOUT={{ task_limit_s | default(site.task_limit_s) | int }}\n") == 1
 
 
 def test_it_stands_unchanged_below_the_facts() -> None:

@@ -7,6 +7,7 @@
 | encrypted | whether engine and workers encrypt what they send |
 | worker_logs | folder for the workers' logs; "" for the engine's own |
 | max_idletime_s | seconds after which an idle block is given back |
+| task_limit_s | default of the user's option: seconds after which a task is ended |
 | heartbeat_period_s, heartbeat_threshold_s | seconds between signs of life, and of silence after which a node is lost |
 | workers_per_node, cores_per_worker | 0 workers: as many as there are cores |
 | accelerators, cpu_affinity | the device of each worker, and its CPUs in Parsl's notation |
@@ -25,6 +26,7 @@ take it for a name.
 import math
 from typing import TypeAlias
 
+from pyhf_endpoint.endpoint.limits import longest_task_s
 from pyhf_endpoint.endpoint.options import Options
 from pyhf_endpoint.endpoint.worker_init import variables, worker_init
 from pyhf_endpoint.errors import UsageError
@@ -77,6 +79,7 @@ def site_facts(use: Resolved, options: Options) -> dict[str, Json]:
         "encrypted": not isinstance(use.profile.scheduler, KubernetesScheduler),
         "worker_logs": "/tmp/parsl" if isinstance(use.profile.scheduler, KubernetesScheduler) else "",  # noqa: S108 - a pod's own
         "max_idletime_s": use["max_idletime_s"],
+        "task_limit_s": min(use["task_limit_s"], longest_task_s(use)),
         "heartbeat_period_s": use["heartbeat_period_s"],
         "heartbeat_threshold_s": use["heartbeat_threshold_s"],
         "workers_per_node": workers or 0,
@@ -183,7 +186,7 @@ def _container(use: Resolved, options: Options, workers: int | None, cores: int 
     flags = container.flags
     if container.runtime not in {"apptainer", "singularity"}:
         # These runtimes pass no variable that is not named.
-        names = (*variables(use, workers, cores), "JAX_COMPILATION_CACHE_DIR")
+        names = (*variables(use, workers, cores), "JAX_COMPILATION_CACHE_DIR", "GC_TASK_TIMEOUT")
         flags = " ".join([flags, *(f"-e {name}" for name in names)]).strip()
     return {"type": container.runtime, "uri": options.environment.place, "options": flags}
 

@@ -28,7 +28,7 @@ from pyhf_endpoint.functions.settings import (
     UpperLimitSettings,
 )
 from pyhf_endpoint.functions.visible import names
-from pyhf_endpoint.functions.wire import Function, RemoteError
+from pyhf_endpoint.functions.wire import Function, RemoteError, TimeLimitError
 
 __all__ = [
     "ENGINES",
@@ -50,6 +50,7 @@ __all__ = [
     "ScanSettings",
     "Settings",
     "SignificanceSettings",
+    "TimeLimitError",
     "UpperLimitSettings",
     "WorkerReport",
     "call",
