@@ -59,19 +59,24 @@ def test_deploy_probe_grid_crash_and_undeploy(service: StandIn, home: Path) -> N
 
     first = deploy()
     daemon = Daemon(NAME)
+    assert "workers of bench" in first
+    assert "\npinning: passed (1 worker on 1 node" in first
+    snippet = (daemon.folder / "snippet.yaml").read_text()
+    assert first.endswith(f"for users, as `pyhf-endpoint sites add bench snippet.yaml`:\n{snippet}")
     assert "functions registered" in first
     assert f"endpoint {daemon.id} is online" in first
     config = yaml.safe_load((daemon.folder / "config.yaml").read_text())
     assert len(config["allowed_functions"]) == len(set(service.state.functions) & set(config["allowed_functions"])) > 6
     assert "Globus Compute" not in run("status", NAME).err
 
-    probed = json.loads(run("probe", NAME, "--wait", 120, "--json").out)
+    probed = json.loads(run("probe", NAME, "--wait", 120, "--workers", 1, "--json").out)
     assert {worker["versions"]["python"] for worker in probed["workers"]} == {sys.version.split()[0]}
     assert run("hypotest", *files, "--site", NAME, "-o", home / "r").err.startswith(f"{home / 'r'}: 10 converged")
 
     pid = daemon.pid
-    again = deploy()
+    again = deploy("--no-probe")
     assert "nothing has changed" in again
+    assert "now see whether it computes where it should: pyhf-endpoint probe bench\n" in again
     assert "0 functions registered" in again
     assert daemon.pid == pid
 
@@ -85,7 +90,10 @@ def test_deploy_probe_grid_crash_and_undeploy(service: StandIn, home: Path) -> N
     (daemon.folder / "config.yaml").write_text(yaml.safe_dump(config | {"display_name": "by hand"}))
     refused = run("deploy", NAME, "--contact-email", "nobody@localhost", "--option", "max_idletime_s=60", code=2)
     assert "config.yaml: edited by hand, or not from here" in refused.err
-    assert "stopped, to start with its new files" in deploy("--option", "max_idletime_s=60", "--force")
+    third = deploy("--option", "max_idletime_s=60", "--force", "--probe-wait", 0.001)
+    assert "stopped, to start with its new files" in third
+    assert "the block is still queued, or starts: no worker answered within 0.001 s" in third
+    assert third.endswith((daemon.folder / "snippet.yaml").read_text())
 
     assert "stopped and removed" in run("undeploy", NAME).out
     assert not daemon.folder.exists()

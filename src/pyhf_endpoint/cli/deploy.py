@@ -22,13 +22,22 @@ __all__ = ["deploy", "restart", "start", "status", "stop", "undeploy"]
 @click.option("--profile", type=click.Path(path_type=Path), metavar="FILE", help="The site's profile, by file.")
 @click.option("--force", is_flag=True, help="Replace files that were edited by hand; deploy although `doctor` finds errors.")
 @click.option("--retired-ok", is_flag=True, help="Also deploy a retired site.")
+@click.option("--no-probe", is_flag=True, help="Do not ask the workers, for which a job is submitted.")
+@click.option(
+    "--probe-wait",
+    type=click.FloatRange(0, min_open=True),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for them; a block that is still queued then is no error.",
+)
 @click.option("--dry-run", is_flag=True, help="Run `doctor` and show the endpoint's files; change nothing.")
 @click.pass_context
 def deploy(ctx: click.Context, /, site: str, **given: Any) -> None:
     """Set up, or bring up to date, a Globus Compute endpoint for SITE on this login node.
 
-    Runs `doctor`, registers the functions, renders the endpoint's files, starts it, waits until it is online, and leaves what
-    users need. To be repeated at will: only what differs is changed.
+    Runs `doctor`, registers the functions, renders the endpoint's files, starts it, waits until it is online, asks its workers
+    what they are, and leaves what users need. To be repeated at will: only what differs is changed.
     """
     ctx.exit(_deploy(site, given))
 
@@ -56,8 +65,22 @@ def _deploy(site: str, given: dict[str, Any]) -> int:
         return 0
     for line in administration.deploy(order, Service(), Registry()):
         click.echo(line)
-    click.echo(f"now see whether it computes where it should: pyhf-endpoint probe {profile.name}")
-    return 0
+    return _probed(order, given)
+
+
+def _probed(order: Any, given: dict[str, Any]) -> int:
+    """Probe, unless that is not wanted, and show what users need, whatever comes of it."""
+    from pyhf_endpoint.cli.first_probe import first_probe, show_snippet
+    from pyhf_endpoint.deploy import SNIPPET, Daemon
+
+    daemon, site = Daemon(order.name), order.use.profile.name
+    code = 0
+    if given["no_probe"]:
+        click.echo(f"now see whether it computes where it should: pyhf-endpoint probe {site}")
+    else:
+        code = first_probe(order.use, daemon.folder / SNIPPET, daemon.folder / "endpoint.log", given["probe_wait"])
+    show_snippet(daemon.folder / SNIPPET, site)
+    return code
 
 
 def _healthy(order: Any) -> bool:

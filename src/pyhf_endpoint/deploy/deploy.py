@@ -32,10 +32,11 @@ from pyhf_endpoint.functions.register import Registry, register
 from pyhf_endpoint.profiles import Resolved
 from pyhf_endpoint.service import Service
 
-__all__ = ["Order", "deploy", "snippet", "undeploy"]
+__all__ = ["SNIPPET", "Order", "deploy", "snippet", "undeploy"]
 
 _OPTIONS = {"core-config": CONFIG, "template-config": TEMPLATE, "schema-config": SCHEMA, "user-env-config": ENVIRONMENT}
-_SNIPPET = "snippet.yaml"
+#: What users are given, in the endpoint's folder.
+SNIPPET = "snippet.yaml"
 _ONLINE_S = 90.0
 _POLL_S = 1.0
 
@@ -81,9 +82,9 @@ def deploy(order: Order, service: Service, registry: Registry) -> Iterator[str]:
     yield from _run(daemon, service, restart=bool(changed))
     entry = _entry(daemon, functions, bundle)
     text = snippet(order.use.profile.name, entry)
-    path = daemon.folder / _SNIPPET
+    path = daemon.folder / SNIPPET
     path.write_text(text, encoding="utf-8")
-    yield f"{path}: what users add with `pyhf-endpoint sites add {order.use.profile.name} {_SNIPPET}`"
+    yield f"{path}: what users add with `pyhf-endpoint sites add {order.use.profile.name} {SNIPPET}`"
     yield f"{directory.add(order.use.profile.name, entry)}: knows the endpoint, for you"
 
 
