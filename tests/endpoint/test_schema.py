@@ -42,7 +42,7 @@ HOSTILE = [
 #: What is never a user's to say; the last are names of the template's own.
 ADMINISTRATORS = (
     *("worker_init", "scheduler_options", "select_options", "launcher", "overrides", "environment", "endpoint_setup"),
-    *("container_uri", "container_cmd_options", "image", "working_dir", "allowed_serializers", "site", "minutes", "_GC"),
+    *("container_uri", "container_cmd_options", "image", "working_dir", "allowed_serializers", "site", "minutes", "_GC", "paths"),
 )
 USES = [(site, variant) for site in SITES for variant in use_of(site).profile.variants]
 

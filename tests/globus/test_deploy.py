@@ -14,6 +14,7 @@ import yaml
 from pyhf_endpoint.deploy import Daemon
 from tests import small
 from tests.cli.command import run
+from tests.deploy.test_logs import written
 from tests.globus.conftest import make_site
 from tests.globus.daemon import environment
 from tests.globus.standin import Caller, StandIn
@@ -73,12 +74,23 @@ def test_deploy_probe_grid_crash_and_undeploy(service: StandIn, home: Path) -> N
     assert {worker["versions"]["python"] for worker in probed["workers"]} == {sys.version.split()[0]}
     assert run("hypotest", *files, "--site", NAME, "-o", home / "r").err.startswith(f"{home / 'r'}: 10 converged")
 
+    (user,) = (daemon.folder / "users").iterdir()
+    assert not list(daemon.folder.parent.glob("uep.*"))
+    engine = "GlobusComputeEngine-HighThroughputExecutor"
+    assert {"endpoint.log", "submit_scripts", engine} <= {path.name for path in user.iterdir()}
+    assert list(user.glob(f"{engine}/block-0/*/worker_0.log"))
+    status = run("status", NAME).out
+    assert f"logs are in {daemon.folder} (" in status
+    old = written(daemon.folder / "users" / "gone" / "endpoint.log", 20)
+
     pid = daemon.pid
     again = deploy("--no-probe")
     assert "nothing has changed" in again
     assert "now see whether it computes where it should: pyhf-endpoint probe bench\n" in again
     assert "0 functions registered" in again
     assert daemon.pid == pid
+    assert not old.parent.exists()
+    assert user.exists()
 
     assert pid is not None
     os.kill(pid, signal.SIGKILL)

@@ -60,8 +60,9 @@ def _deploy(site: str, given: dict[str, Any]) -> int:
         click.echo("error: nothing was changed; mend what `doctor` found, or give --force", err=True)
         return 1
     if given["dry_run"]:
-        bundle = endpoint.render(order.use, endpoint.Options(environment, order.path))
-        click.echo(endpoint.diff(bundle, administration.Daemon(order.name).folder), nl=False)
+        folder = administration.Daemon(order.name).folder
+        bundle = endpoint.render(order.use, endpoint.Options(environment, order.path, folder=str(folder)))
+        click.echo(endpoint.diff(bundle, folder), nl=False)
         return 0
     for line in administration.deploy(order, Service(), Registry()):
         click.echo(line)
@@ -123,8 +124,11 @@ def _daemon(name: str) -> Any:
 @click.command()
 @click.argument("name")
 def start(name: str) -> None:
-    """Start the endpoint NAME, which `deploy` has set up."""
+    """Start the endpoint NAME, which `deploy` has set up, and remove logs that are two weeks old; one that runs goes on."""
+    from pyhf_endpoint.deploy import logs
+
     daemon = _daemon(name)
+    logs.prune(daemon.folder)
     if daemon.forget_dead():
         click.echo("the note of a daemon that had died is removed")
     if daemon.pid is None:
@@ -143,9 +147,12 @@ def stop(name: str) -> None:
 @click.command()
 @click.argument("name")
 def restart(name: str) -> None:
-    """Stop and start the endpoint NAME."""
+    """Stop and start the endpoint NAME, and remove logs that are two weeks old."""
+    from pyhf_endpoint.deploy import logs
+
     daemon = _daemon(name)
     daemon.stop()
+    logs.prune(daemon.folder)
     daemon.start()
     click.echo(f"{name}: restarted")
 
@@ -155,12 +162,14 @@ def restart(name: str) -> None:
 @click.pass_context
 def status(ctx: click.Context, /, name: str) -> None:
     """Say how the endpoint NAME is: its process here, and what the service hears of it. Exit code 1 unless both are well."""
+    from pyhf_endpoint.deploy import logs
     from pyhf_endpoint.service import Service
 
     daemon = _daemon(name)
     online = daemon.id is not None and Service().is_online(daemon.id)
     process = f"process {daemon.pid}" if daemon.pid else "no process"
     click.echo(f"{name}: endpoint {daemon.id or 'not yet registered'}, {process}, {'online' if online else 'not online'}")
+    click.echo(f"logs are in {daemon.folder} ({logs.size(daemon.folder) / 1e6:.1f} MB)")
     if daemon.pid is None and (daemon.folder / "daemon.pid").exists():
         click.echo(f"it has died and left a note behind; to start it again: pyhf-endpoint start {name}")
     ctx.exit(0 if online and daemon.pid else 1)

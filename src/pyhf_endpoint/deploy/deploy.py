@@ -13,6 +13,7 @@ import yaml
 
 from pyhf_endpoint import directory
 from pyhf_endpoint.cobalt import register as cobalt
+from pyhf_endpoint.deploy import logs
 from pyhf_endpoint.deploy.daemon import Daemon
 from pyhf_endpoint.doctor.batch import COMMANDS
 from pyhf_endpoint.endpoint import (
@@ -73,12 +74,14 @@ def deploy(order: Order, service: Service, registry: Registry) -> Iterator[str]:
     fresh = register(service, registry)
     functions = registry.latest(service.environment)
     yield f"{len(fresh)} functions registered, {len(functions) - len(fresh)} were before"
-    options = Options(order.environment, order.path or _path_of_root(order.use), tuple(functions.values()))
+    path = order.path or _path_of_root(order.use)
+    options = Options(order.environment, path, tuple(functions.values()), str(daemon.folder))
     bundle = _with_contact(render(order.use, options), order.contact)
     changed = _configure(daemon, bundle, order)
     yield f"{daemon.folder}: " + (", ".join(sorted(changed)) if changed else "nothing has changed")
     if order.use.profile.scheduler.kind == "cobalt":
         yield f"{_write_launcher(order)}: makes Cobalt known to Globus Compute"
+    yield from _pruned(daemon)
     yield from _run(daemon, service, restart=bool(changed))
     entry = _entry(daemon, functions, bundle)
     text = snippet(order.use.profile.name, entry)
@@ -162,6 +165,12 @@ def _run(daemon: Daemon, service: Service, *, restart: bool) -> Iterator[str]:
             raise TransportError(f"the endpoint is not online after {_ONLINE_S:g} s; the end of its log:\n{daemon.log_tail()}")
         time.sleep(_POLL_S)
     yield f"endpoint {daemon.id} is online, process {daemon.pid}"
+
+
+def _pruned(daemon: Daemon) -> Iterator[str]:
+    removed = logs.prune(daemon.folder)
+    if removed:
+        yield f"{daemon.folder / logs.USERS}: {removed / 1e6:.1f} MB of old logs are removed"
 
 
 def _entry(daemon: Daemon, functions: dict[str, str], bundle: Bundle) -> directory.Entry:

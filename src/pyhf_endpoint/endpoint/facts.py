@@ -6,6 +6,7 @@
 | account, queue, walltime_minutes, nodes_per_block, max_blocks | defaults of the user's options; "" and 0 where there is none |
 | encrypted | whether engine and workers encrypt what they send |
 | worker_logs | folder for the workers' logs; "" for the engine's own |
+| user_folder | folder of the process that serves a user; "" for Globus Compute's own |
 | max_idletime_s | seconds after which an idle block is given back |
 | task_limit_s | default of the user's option: seconds after which a task is ended |
 | heartbeat_period_s, heartbeat_threshold_s | seconds between signs of life, and of silence after which a node is lost |
@@ -78,6 +79,7 @@ def site_facts(use: Resolved, options: Options) -> dict[str, Json]:
         # The keys lie in the engine's folder, which pods do not see.
         "encrypted": not isinstance(use.profile.scheduler, KubernetesScheduler),
         "worker_logs": "/tmp/parsl" if isinstance(use.profile.scheduler, KubernetesScheduler) else "",  # noqa: S108 - a pod's own
+        "user_folder": f"{options.folder}/users/$GLOBUS_COMPUTE_ENDPOINT_NAME" if options.folder else "",
         "max_idletime_s": use["max_idletime_s"],
         "task_limit_s": min(use["task_limit_s"], longest_task_s(use)),
         "heartbeat_period_s": use["heartbeat_period_s"],
