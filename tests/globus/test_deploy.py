@@ -11,6 +11,7 @@ import psutil
 import pytest
 import yaml
 
+from pyhf_endpoint.cli import main
 from pyhf_endpoint.deploy import Daemon
 from tests import small
 from tests.cli.command import run
@@ -110,6 +111,30 @@ def test_deploy_probe_grid_crash_and_undeploy(service: StandIn, home: Path) -> N
     assert "stopped and removed" in run("undeploy", NAME).out
     assert not daemon.folder.exists()
     assert "three ways to reach it" in run("hypotest", *files, "--site", NAME, "--via", "globus", "-o", home / "x", code=7).err
+
+
+def test_systemd_is_left_the_start(
+    service: StandIn, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As an ordinary user, whoever runs the tests: root's unit belongs among the system's."""
+    arguments = ["deploy", NAME, "--contact-email", "nobody@localhost"]
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert main([*arguments, "--systemd"]) == 0
+    unit = home / "config" / "systemd" / "user" / "pyhf-endpoint-bench.service"
+    out = capsys.readouterr().out
+    assert f"{unit}: the unit that starts it at boot" in out
+    assert "workers of bench" not in out
+    assert f'/globus-compute-endpoint" start {NAME}\n' in unit.read_text()
+    assert f'Environment="GLOBUS_COMPUTE_USER_DIR={home / "globus_compute"}"' in unit.read_text()
+    assert Daemon(NAME).is_configured
+    assert Daemon(NAME).pid is None
+
+    assert main(arguments) == 0  # a unit that is there is asked for
+    assert "enable --now pyhf-endpoint-bench.service" in capsys.readouterr().out
+    assert main(["start", NAME]) == 2
+    assert "systemctl --user start pyhf-endpoint-bench.service" in capsys.readouterr().err
+    assert main(["undeploy", NAME]) == 0
+    assert not unit.exists()
 
 
 def test_what_the_doctor_finds_stops_a_deployment(home: Path) -> None:

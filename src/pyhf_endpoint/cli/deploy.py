@@ -22,6 +22,7 @@ __all__ = ["deploy", "restart", "start", "status", "stop", "undeploy"]
 @click.option("--profile", type=click.Path(path_type=Path), metavar="FILE", help="The site's profile, by file.")
 @click.option("--force", is_flag=True, help="Replace files that were edited by hand; deploy although `doctor` finds errors.")
 @click.option("--retired-ok", is_flag=True, help="Also deploy a retired site.")
+@click.option("--systemd", is_flag=True, help="Write a unit by which systemd starts it, instead of starting it here.")
 @click.option("--no-probe", is_flag=True, help="Do not ask the workers, for which a job is submitted.")
 @click.option(
     "--probe-wait",
@@ -54,7 +55,13 @@ def _deploy(site: str, given: dict[str, Any]) -> int:
     choice = Choice(given["variant"], endpoint.parse_settings([*given["settings"], *named]), retired_ok=given["retired_ok"])
     environment = endpoint.Environment.parse(given["env"] or f"venv:{sys.prefix}")
     order = administration.Order(
-        choice.use(profile), given["name"] or profile.name, environment, given["path"], given["contact_email"], given["force"]
+        choice.use(profile),
+        given["name"] or profile.name,
+        environment,
+        given["path"],
+        given["contact_email"],
+        given["force"],
+        given["systemd"],
     )
     if not _healthy(order) and not given["force"]:
         click.echo("error: nothing was changed; mend what `doctor` found, or give --force", err=True)
@@ -72,9 +79,11 @@ def _deploy(site: str, given: dict[str, Any]) -> int:
 def _probed(order: Any, given: dict[str, Any]) -> int:
     """Probe, unless that is not wanted, and show what users need, whatever comes of it."""
     from pyhf_endpoint.cli.first_probe import first_probe, show_snippet
-    from pyhf_endpoint.deploy import SNIPPET, Daemon
+    from pyhf_endpoint.deploy import SNIPPET, Daemon, systemd
 
     daemon, site = Daemon(order.name), order.use.profile.name
+    if systemd.is_left(daemon, wanted=order.systemd):
+        return 0
     code = 0
     if given["no_probe"]:
         click.echo(f"now see whether it computes where it should: pyhf-endpoint probe {site}")
@@ -125,10 +134,12 @@ def _daemon(name: str) -> Any:
 @click.argument("name")
 def start(name: str) -> None:
     """Start the endpoint NAME, which `deploy` has set up, and remove logs that are two weeks old; one that runs goes on."""
-    from pyhf_endpoint.deploy import logs
+    from pyhf_endpoint.deploy import logs, systemd
 
     daemon = _daemon(name)
     logs.prune(daemon.folder)
+    if daemon.pid is None:
+        systemd.refuse(daemon, "start")
     if daemon.forget_dead():
         click.echo("the note of a daemon that had died is removed")
     if daemon.pid is None:
@@ -140,7 +151,11 @@ def start(name: str) -> None:
 @click.argument("name")
 def stop(name: str) -> None:
     """Stop the endpoint NAME; what runs there is lost."""
-    _daemon(name).stop()
+    from pyhf_endpoint.deploy import systemd
+
+    daemon = _daemon(name)
+    systemd.refuse(daemon, "stop")
+    daemon.stop()
     click.echo(f"{name}: stopped")
 
 
@@ -148,9 +163,10 @@ def stop(name: str) -> None:
 @click.argument("name")
 def restart(name: str) -> None:
     """Stop and start the endpoint NAME, and remove logs that are two weeks old."""
-    from pyhf_endpoint.deploy import logs
+    from pyhf_endpoint.deploy import logs, systemd
 
     daemon = _daemon(name)
+    systemd.refuse(daemon, "restart")
     daemon.stop()
     logs.prune(daemon.folder)
     daemon.start()

@@ -13,7 +13,7 @@ import yaml
 
 from pyhf_endpoint import directory
 from pyhf_endpoint.cobalt import register as cobalt
-from pyhf_endpoint.deploy import logs
+from pyhf_endpoint.deploy import logs, systemd
 from pyhf_endpoint.deploy.daemon import Daemon
 from pyhf_endpoint.doctor.batch import COMMANDS
 from pyhf_endpoint.endpoint import (
@@ -53,6 +53,7 @@ class Order:
         path: Folders of the batch system's commands, where the endpoint's PATH must name them.
         contact: An administrator's address; Globus Compute insists on one where root runs the endpoint.
         force: Whether files that were edited by hand are replaced.
+        systemd: Whether systemd is to start the endpoint; it also is where there is a unit for it.
     """
 
     use: Resolved
@@ -61,10 +62,14 @@ class Order:
     path: tuple[str, ...] = ()
     contact: str | None = None
     force: bool = False
+    systemd: bool = False
 
 
 def deploy(order: Order, service: Service, registry: Registry) -> Iterator[str]:
     """Deploy, and yield a line for each step that is done.
+
+    Where systemd is to start the endpoint and has not yet, the last lines say how to have it do so, and the rest is left to a
+    repetition; see `systemd.is_left`.
 
     Raises:
         UsageError: The order breaks a rule of the site's, or a file was edited by hand.
@@ -74,14 +79,19 @@ def deploy(order: Order, service: Service, registry: Registry) -> Iterator[str]:
     fresh = register(service, registry)
     functions = registry.latest(service.environment)
     yield f"{len(fresh)} functions registered, {len(functions) - len(fresh)} were before"
-    path = order.path or _path_of_root(order.use)
-    options = Options(order.environment, path, tuple(functions.values()), str(daemon.folder))
+    commands = order.path or _path_of_root(order.use)
+    options = Options(order.environment, commands, tuple(functions.values()), str(daemon.folder))
     bundle = _with_contact(render(order.use, options), order.contact)
     changed = _configure(daemon, bundle, order)
     yield f"{daemon.folder}: " + (", ".join(sorted(changed)) if changed else "nothing has changed")
     if order.use.profile.scheduler.kind == "cobalt":
         yield f"{_write_launcher(order)}: makes Cobalt known to Globus Compute"
     yield from _pruned(daemon)
+    if systemd.is_left(daemon, wanted=order.systemd):
+        yield from systemd.hand_over(daemon)
+        return
+    if order.systemd and systemd.write(order.name)[1]:
+        yield f"{systemd.unit_path(order.name)}: has changed; let systemd know: {systemd.manager()} daemon-reload"
     yield from _run(daemon, service, restart=bool(changed))
     entry = _entry(daemon, functions, bundle)
     text = snippet(order.use.profile.name, entry)
@@ -99,15 +109,19 @@ def undeploy(name: str, site: str) -> Iterator[str]:
         site: The site whose entry in the user's directory goes with it.
 
     Raises:
-        UsageError: There is no such endpoint.
+        UsageError: There is no such endpoint, or systemd runs it.
         TransportError: Globus Compute's command line refuses.
     """
     daemon = Daemon(name)
+    systemd.refuse(daemon, "disable --now")
     if not daemon.is_configured:
         raise UsageError(f"there is no endpoint `{name}` in {daemon.folder.parent}")
     known = daemon.id
     daemon.delete()
     yield f"{daemon.folder}: stopped and removed"
+    unit = systemd.remove(name)
+    if unit is not None:
+        yield f"{unit}: removed; let systemd know: {systemd.manager()} daemon-reload"
     if known is not None and directory.remove(site, known):
         yield f"{directory.user_file()}: the endpoint is no longer in it"
 
@@ -157,7 +171,7 @@ def _run(daemon: Daemon, service: Service, *, restart: bool) -> Iterator[str]:
     if restart and daemon.pid is not None:
         daemon.stop()
         yield "stopped, to start with its new files"
-    if daemon.pid is None:
+    if daemon.pid is None and not systemd.unit_path(daemon.name).exists():
         daemon.start()
     deadline = time.monotonic() + _ONLINE_S
     while daemon.id is None or daemon.pid is None or not service.is_online(daemon.id):
