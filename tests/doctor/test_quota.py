@@ -3,7 +3,7 @@
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +11,8 @@ import pytest
 
 from pyhf_endpoint.doctor import machine, quota
 from pyhf_endpoint.doctor.finding import Finding
+from pyhf_endpoint.errors import ProgramTimeoutError
+from pyhf_endpoint.process import Completed
 from tests.doctor.test_machine import Answer, missing
 
 HOME = "home:/export"
@@ -103,8 +105,15 @@ def test_what_lustre_tells(case: str, tmp_path: Path) -> None:
 
 def test_without_the_program(tmp_path: Path) -> None:
     found = quota.quota(tmp_path, missing)
-    assert found.severity == "skipped"
-    assert "ask the site's own program" in found.message
+    assert (found.severity, found.message) == ("skipped", "there is no `quota` here; the site may have a program of its own")
+
+
+def test_a_program_that_hangs(tmp_path: Path) -> None:
+    def hanging(argv: Sequence[str], *, timeout: float) -> Completed:
+        raise ProgramTimeoutError("`quota -w -p` did not end within 20 s")
+
+    found = quota.quota(tmp_path, hanging)
+    assert (found.severity, found.message) == ("skipped", "the quota is not told: `quota -w -p` did not end within 20 s")
 
 
 @pytest.mark.parametrize(

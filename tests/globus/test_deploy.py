@@ -12,7 +12,9 @@ import pytest
 import yaml
 
 from pyhf_endpoint.cli import main
+from pyhf_endpoint.client import Client
 from pyhf_endpoint.deploy import Daemon
+from pyhf_endpoint.transport import Choice
 from tests import small
 from tests.cli.command import run
 from tests.deploy.test_logs import written
@@ -21,6 +23,7 @@ from tests.globus.daemon import environment
 from tests.globus.standin import Caller, StandIn
 
 NAME = "bench"
+pytestmark = pytest.mark.timeout(600)  # endpoint processes start slowly on a busy machine
 
 
 @pytest.fixture
@@ -52,6 +55,17 @@ def processes(home: Path) -> list[psutil.Process]:
 
 def deploy(*options: object, code: int = 0) -> str:
     return run("deploy", NAME, "--contact-email", "nobody@localhost", *options, code=code).out
+
+
+def hang(files: tuple[Path, Path]) -> None:
+    """Send a hypothesis that takes minutes past a user's time limit of some seconds, and see its worker go on."""
+    points = tuple(1 + i / 10_000 for i in range(10_000))
+    with Client(NAME, workers=1, choice=Choice(settings={"task_limit_s": 10})) as client:
+        late = list(client.hypotest(*files, engine="pyhf", poi_test=points, patches=["S100"]))
+        usual = list(client.hypotest(*files))
+    message = "the time limit of 10 s for one task has passed; to allow more: --option task_limit_s=SECONDS"
+    assert {(one.status, one.message) for one in late} == {("failed", message)}
+    assert {one.status for one in usual} == {"converged"}
 
 
 def test_deploy_probe_grid_crash_and_undeploy(service: StandIn, home: Path) -> None:
@@ -92,6 +106,7 @@ def test_deploy_probe_grid_crash_and_undeploy(service: StandIn, home: Path) -> N
     assert daemon.pid == pid
     assert not old.parent.exists()
     assert user.exists()
+    hang(files)
 
     assert pid is not None
     os.kill(pid, signal.SIGKILL)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pyhf_endpoint.doctor.finding import Finding, error, ok, skipped, warning
 from pyhf_endpoint.doctor.machine import mount_of
-from pyhf_endpoint.errors import ProgramError
+from pyhf_endpoint.errors import ProgramError, ProgramMissingError
 from pyhf_endpoint.process import Runner
 
 __all__ = ["Usage", "files", "parse", "quota"]
@@ -85,8 +85,10 @@ def quota(folder: Path, runner: Runner, mounts: Path = Path("/proc/self/mounts")
     argv = ["lfs", "quota", "-q", "-u", str(os.geteuid()), str(place)] if lustre else ["quota", "-w", "-p"]
     try:
         done = runner(argv, timeout=_COMMAND_S)
+    except ProgramMissingError:
+        return skipped("quota", f"there is no `{argv[0]}` here; the site may have a program of its own")
     except ProgramError as fault:
-        return skipped("quota", f"`{' '.join(argv[:2])}` does not tell, so ask the site's own program: {fault}")
+        return skipped("quota", f"the quota is not told: {fault}")
     found = parse(done.stdout, None if lustre else mount.source)
     if not found:
         return skipped(
