@@ -49,6 +49,10 @@ def function() -> Any:
                 os.kill(os.getpid(), signal.SIGKILL)
             if name == "raises":
                 raise ZeroDivisionError("by zero")
+            if name == "slow":
+                from pyhf_endpoint.functions.wire import time_is_up
+
+                raise time_is_up("60")
             if name == "extra":
                 raise MissingExtraError("pyhf", "the engine `pyhf`")
         return orjson.dumps({"records": [{"name": name, "pid": os.getpid()} for name in names]})
@@ -80,6 +84,12 @@ def test_only_the_hypothesis_that_raises_fails(transport: LocalTransport) -> Non
     recorded, faults = run(transport, [chunk("a", "raises", "b"), chunk("c")])
     assert sorted(recorded) == ["a", "b", "c"]
     assert faults == {"raises": "the worker raised ZeroDivisionError: by zero"}
+
+
+def test_only_the_hypothesis_whose_time_is_up_fails(transport: LocalTransport) -> None:
+    recorded, faults = run(transport, [chunk("a", "slow", "b"), chunk("c")])
+    assert sorted(recorded) == ["a", "b", "c"]
+    assert faults == {"slow": "the time limit of 60 s for one task has passed; to allow more: --option task_limit_s=SECONDS"}
 
 
 def test_what_every_chunk_would_meet_is_raised(transport: LocalTransport) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from pyhf_endpoint.errors import PyhfEndpointError
-from pyhf_endpoint.functions import RemoteError
+from pyhf_endpoint.functions import RemoteError, TimeLimitError
 from pyhf_endpoint.plan import Chunk
 from pyhf_endpoint.transport import NodeLostError, PayloadTooLargeError, Transport, WorkerLostError
 
@@ -23,6 +23,7 @@ Function = Callable[[bytes], bytes]
 _NODE_LOSSES = 3
 _DEATHS = 2
 _DIED = "the worker process died while computing this hypothesis (killed, perhaps for lack of memory)"
+_LOST = f"{_DIED.removesuffix(')')}, or ended as it did not heed the time limit of a task)"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ def run_chunks(
 
     A worker that dies breaks a process pool, and with it every chunk that is running: these are run again, each alone, so
     that the one that kills its worker is known. Where the transport knows which chunk's worker died, the others go on. Such a
-    chunk is split into its hypotheses, and a hypothesis that kills its worker again has a fault instead of records. A chunk
+    chunk is split into its hypotheses, and a hypothesis that kills its worker again has a fault instead of records. So is a chunk
+    that takes longer than its endpoint allows for one task; a hypothesis that does so alone has a fault at once. A chunk
     whose node is lost (cancelled, out of time, crashed) is sent again.
 
     Args:
@@ -139,7 +141,7 @@ class _Dispatch:
             case NodeLostError() | WorkerLostError():
                 died = _Task(task.chunk, 0, task.deaths + 1)
                 if single and died.deaths >= _DEATHS:
-                    yield Outcome(task.chunk, None, f"{_DIED}: {error}")
+                    yield Outcome(task.chunk, None, f"{_LOST}: {error}")
                 else:
                     self._waiting.extendleft(died.split())
             case _ if single and alone:
@@ -156,6 +158,8 @@ class _Dispatch:
 def _describe(error: BaseException) -> str:
     if isinstance(error, BrokenExecutor):
         return _DIED
+    if isinstance(error, TimeLimitError):
+        return str(error)
     return (
         f"the worker raised {error}" if isinstance(error, RemoteError) else f"the worker raised {type(error).__name__}: {error}"
     )

@@ -14,11 +14,15 @@ from pyhf_endpoint.profiles import Resolved
 from pyhf_endpoint.transport import Transport
 from pyhf_endpoint.verdicts import Expected
 
-__all__ = ["expectation", "probe"]
+__all__ = ["NoAnswerError", "expectation", "probe"]
 
 _LONGEST_S = 2.0
 # Probes in flight per worker: the second keeps a fast worker busy while a slow one still starts.
 _PER_WORKER = 2
+
+
+class NoAnswerError(TransportError):
+    """No worker answered in time; nothing says that any of them died."""
 
 
 def expectation(use: Resolved) -> Expected:
@@ -44,7 +48,8 @@ def probe(transport: Transport, *, seconds: float = 0.2, count: int | None = Non
 
     Raises:
         UsageError: A number makes no sense.
-        TransportError: No worker answered, or they died of it.
+        NoAnswerError: No worker answered in time.
+        TransportError: The workers died of it, or cannot answer.
     """
     if not 0 <= seconds <= _LONGEST_S:
         raise UsageError(f"a probe cannot last {seconds:g} s; give 0 to {_LONGEST_S:g}")
@@ -64,8 +69,8 @@ def probe(transport: Transport, *, seconds: float = 0.2, count: int | None = Non
             found.clear()  # those that had answered are gone, too
         seconds = min(_LONGEST_S, 2 * seconds or 0.1)
     if not found:
-        reason = faults[0] if faults else f"no worker answered within {limit_s:g} s"
-        raise TransportError(f"the site cannot be probed: {reason}; see its logs, or wait longer")
+        kind, reason = (TransportError, faults[0]) if faults else (NoAnswerError, f"no worker answered within {limit_s:g} s")
+        raise kind(f"the site cannot be probed: {reason}; see its logs, or wait longer")
     return sorted(found.values(), key=lambda report: (report.node, report.parsl.pool, report.parsl.rank.zfill(6), report.pid))
 
 

@@ -242,7 +242,7 @@ def test_the_queue_of_slurm() -> None:
 def test_the_whole_examination_of_this_machine(tmp_path: Path) -> None:
     patient = doctor.Patient(resolve(profiles.find("local").profile), tmp_path, environment=Path(sys.prefix))
     findings = list(doctor.examine(patient))
-    assert len({finding.check for finding in findings}) == len(findings) == 11
+    assert len({finding.check for finding in findings}) == len(findings) == 13
     assert doctor.worst(findings) in ("ok", "skipped", "warning"), findings
     assert all(finding.remedy for finding in findings if finding.severity in ("warning", "error"))
     assert list(tmp_path.iterdir()) == []

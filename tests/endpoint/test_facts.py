@@ -189,7 +189,8 @@ def test_worker_init_is_the_sites_set_up_then_proxies_environment_and_numbers() 
     assert lines[2].split()[-2:] == ["no_proxy=a.example.org,b", "NO_PROXY=a.example.org,b"]
     assert lines[3] == "source ~/env/bin/activate || exit 3"
     assert lines[4] == 'export SRUN_CPUS_PER_TASK="${SLURM_CPUS_PER_TASK:-$SLURM_CPUS_ON_NODE}"'
-    assert lines[-1].startswith("export JAX_COMPILATION_CACHE_DIR=")
+    assert lines[-2].startswith("export JAX_COMPILATION_CACHE_DIR=")
+    assert lines[-1] == "export GC_TASK_TIMEOUT=3600"
     text = bundle(found).files[ENVIRONMENT]
     assert "HTTPS_PROXY: http://p.example.org:1\n" in text
     assert "NO_PROXY: a.example.org,b\n" in text

@@ -42,7 +42,7 @@ HOSTILE = [
 #: What is never a user's to say; the last are names of the template's own.
 ADMINISTRATORS = (
     *("worker_init", "scheduler_options", "select_options", "launcher", "overrides", "environment", "endpoint_setup"),
-    *("container_uri", "container_cmd_options", "image", "working_dir", "allowed_serializers", "site", "minutes", "_GC"),
+    *("container_uri", "container_cmd_options", "image", "working_dir", "allowed_serializers", "site", "minutes", "_GC", "paths"),
 )
 USES = [(site, variant) for site in SITES for variant in use_of(site).profile.variants]
 
@@ -102,7 +102,7 @@ def test_what_the_schema_refuses_is_not_rendered() -> None:
 
 @pytest.mark.parametrize("value", [True, 1.5, -1, 0, 10**9, None, [1], {"a": 1}, "1"])
 def test_a_number_is_a_whole_number_within_limits(value: Any) -> None:
-    for name in ("walltime_minutes", "nodes_per_block", "max_blocks"):
+    for name in ("walltime_minutes", "nodes_per_block", "max_blocks", "task_limit_s"):
         with pytest.raises(UsageError, match=name):
             render_user_config(bundle(use()), {name: value})
 
@@ -154,6 +154,20 @@ def test_users_must_name_an_account_where_the_site_needs_one_and_the_administrat
     assert engine(use(account=None), user={"account": "mine"})["provider"]["account"] == "mine"
     free = use({"scheduler.account": {"required": False}}, account=None)
     assert "account" not in engine(free)["provider"]
+
+
+def test_a_tasks_time_limit_is_the_sites_or_the_users_and_no_longer_than_a_job() -> None:
+    def limit(found: Any) -> str:
+        return str(found["provider"]["worker_init"].splitlines()[-1])
+
+    assert limit(engine(use())) == "export GC_TASK_TIMEOUT=3600"
+    assert limit(engine(use(task_limit_s=600))) == "export GC_TASK_TIMEOUT=600"
+    assert limit(engine(use(), user={"task_limit_s": 90})) == "export GC_TASK_TIMEOUT=90"
+    with pytest.raises(UsageError, match="task_limit_s: 36001 is greater than the maximum of 36000"):
+        render_user_config(bundle(use()), {"task_limit_s": 36001})
+    short = use({"scheduler.queues": {"gpu": {"node": "gpu", "max_nodes": 4, "max_walltime": "00:40:00"}}})
+    assert schema_of(bundle(short))["properties"]["task_limit_s"]["default"] == 2400
+    assert limit(engine(short)) == "export GC_TASK_TIMEOUT=2400"
 
 
 def test_users_options_arrive_in_their_places_and_nowhere_else() -> None:

@@ -11,13 +11,14 @@ import pytest
 import yaml
 
 import pyhf_endpoint
-from pyhf_endpoint.endpoint import CONFIG, TEMPLATE, load_user_config, render_user_config
+from pyhf_endpoint.endpoint import CONFIG, TEMPLATE, Environment, Options, load_user_config, render, render_user_config
 from pyhf_endpoint.profiles import schedulers
+from tests.endpoint.golden import use_of
 from tests.endpoint.sites import bundle, engine, use
 
 FOLDER = Path(pyhf_endpoint.__file__).parent / "endpoint_configs"
 TEMPLATES = sorted(FOLDER.glob("*.yaml.j2"))
-OPTIONS = {"account", "queue", "walltime_minutes", "nodes_per_block", "max_blocks"}
+OPTIONS = {"account", "queue", "walltime_minutes", "nodes_per_block", "max_blocks", "task_limit_s"}
 
 
 def test_every_scheduler_has_one() -> None:
@@ -35,6 +36,20 @@ def test_it_uses_the_sites_facts_and_users_options_alone(path: Path) -> None:
     tree = jinja2.Environment(autoescape=True).parse(path.read_text(encoding="utf-8"))
     assert jinja2.meta.find_undeclared_variables(tree) <= OPTIONS | {"site"}
     assert not list(jinja2.meta.find_referenced_templates(tree))
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_every_task_has_a_time_limit(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n      export GC_TASK_TIMEOUT={{ task_limit_s | default(site.task_limit_s) | int }}\n") == 1
+
+
+@pytest.mark.parametrize("site", ["local", "polaris", "perlmutter", "river", "theta", "cern-lxbatch", "bluewaters"])
+def test_what_serving_a_user_leaves_behind_is_below_the_endpoints_folder(site: str) -> None:
+    environment = Environment.parse("image:example.org/a:b" if site == "river" else "venv:/opt/env")
+    found = render(use_of(site), Options(environment, folder="/home/a/.globus_compute/a"))
+    config = yaml.safe_load(render_user_config(found))
+    assert config["paths"] == {"endpoint_dir": "/home/a/.globus_compute/a/users/$GLOBUS_COMPUTE_ENDPOINT_NAME"}
 
 
 def test_it_stands_unchanged_below_the_facts() -> None:

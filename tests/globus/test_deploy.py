@@ -12,18 +12,23 @@ import pytest
 import yaml
 
 from pyhf_endpoint import profiles
+from pyhf_endpoint.cli import main
+from pyhf_endpoint.client import Client
 from pyhf_endpoint.deploy import Daemon, Order
 from pyhf_endpoint.deploy import deploy as administration
 from pyhf_endpoint.endpoint import Environment
 from pyhf_endpoint.functions.register import Registry
 from pyhf_endpoint.service import Service
+from pyhf_endpoint.transport import Choice
 from tests import small
 from tests.cli.command import run
+from tests.deploy.test_logs import written
 from tests.globus.administrator import administrator, deploy, processes
 from tests.globus.conftest import make_site
 from tests.globus.standin import Caller, StandIn
 
 NAME = "bench"
+pytestmark = pytest.mark.timeout(600)  # endpoint processes start slowly on a busy machine
 
 
 @pytest.fixture
@@ -34,6 +39,17 @@ def home(service: StandIn, caller: Caller, tmp_path: Path, monkeypatch: pytest.M
         yield home
 
 
+def hang(files: tuple[Path, Path]) -> None:
+    """Send a hypothesis that takes minutes past a user's time limit of some seconds, and see its worker go on."""
+    points = tuple(1 + i / 10_000 for i in range(10_000))
+    with Client(NAME, workers=1, choice=Choice(settings={"task_limit_s": 10})) as client:
+        late = list(client.hypotest(*files, engine="pyhf", poi_test=points, patches=["S100"]))
+        usual = list(client.hypotest(*files))
+    message = "the time limit of 10 s for one task has passed; to allow more: --option task_limit_s=SECONDS"
+    assert {(one.status, one.message) for one in late} == {("failed", message)}
+    assert {one.status for one in usual} == {"converged"}
+
+
 def test_deploy_probe_grid_crash_and_undeploy(service: StandIn, home: Path) -> None:
     files = small.write(home, signals=10)
     said = run("hypotest", *files, "--site", NAME, "--via", "globus", "-o", home / "r", code=7).err
@@ -41,21 +57,38 @@ def test_deploy_probe_grid_crash_and_undeploy(service: StandIn, home: Path) -> N
 
     first = deploy(NAME)
     daemon = Daemon(NAME)
+    assert "workers of bench" in first
+    assert "\npinning: passed (1 worker on 1 node" in first
+    snippet = (daemon.folder / "snippet.yaml").read_text()
+    assert first.endswith(f"for users, as `pyhf-endpoint sites add bench snippet.yaml`:\n{snippet}")
     assert "functions registered" in first
     assert f"endpoint {daemon.id} is online" in first
     config = yaml.safe_load((daemon.folder / "config.yaml").read_text())
     assert len(config["allowed_functions"]) == len(set(service.state.functions) & set(config["allowed_functions"])) > 6
     assert "Globus Compute" not in run("status", NAME).err
 
-    probed = json.loads(run("probe", NAME, "--wait", 120, "--json").out)
+    probed = json.loads(run("probe", NAME, "--wait", 120, "--workers", 1, "--json").out)
     assert {worker["versions"]["python"] for worker in probed["workers"]} == {sys.version.split()[0]}
     assert run("hypotest", *files, "--site", NAME, "-o", home / "r").err.startswith(f"{home / 'r'}: 10 converged")
 
+    (user,) = (daemon.folder / "users").iterdir()
+    assert not list(daemon.folder.parent.glob("uep.*"))
+    engine = "GlobusComputeEngine-HighThroughputExecutor"
+    assert {"endpoint.log", "submit_scripts", engine} <= {path.name for path in user.iterdir()}
+    assert list(user.glob(f"{engine}/block-0/*/worker_0.log"))
+    status = run("status", NAME).out
+    assert f"logs are in {daemon.folder} (" in status
+    old = written(daemon.folder / "users" / "gone" / "endpoint.log", 20)
+
     pid = daemon.pid
-    again = deploy(NAME)
+    again = deploy(NAME, "--no-probe")
     assert "nothing has changed" in again
+    assert "now see whether it computes where it should: pyhf-endpoint probe bench\n" in again
     assert "0 functions registered" in again
     assert daemon.pid == pid
+    assert not old.parent.exists()
+    assert user.exists()
+    hang(files)
 
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
@@ -67,11 +100,38 @@ def test_deploy_probe_grid_crash_and_undeploy(service: StandIn, home: Path) -> N
     (daemon.folder / "config.yaml").write_text(yaml.safe_dump(config | {"display_name": "by hand"}))
     refused = run("deploy", NAME, "--contact-email", "nobody@localhost", "--option", "max_idletime_s=60", code=2)
     assert "config.yaml: edited by hand, or not from here" in refused.err
-    assert "stopped, to start with what is new" in deploy(NAME, "--option", "max_idletime_s=60", "--force")
+    third = deploy(NAME, "--option", "max_idletime_s=60", "--force", "--probe-wait", 0.001)
+    assert "stopped, to start with what is new" in third
+    assert "the block is still queued, or starts: no worker answered within 0.001 s" in third
+    assert third.endswith((daemon.folder / "snippet.yaml").read_text())
 
     assert "stopped and removed" in run("undeploy", NAME).out
     assert not daemon.folder.exists()
     assert "three ways to reach it" in run("hypotest", *files, "--site", NAME, "--via", "globus", "-o", home / "x", code=7).err
+
+
+def test_systemd_is_left_the_start(
+    service: StandIn, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As an ordinary user, whoever runs the tests: root's unit belongs among the system's."""
+    arguments = ["deploy", NAME, "--contact-email", "nobody@localhost"]
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert main([*arguments, "--systemd"]) == 0
+    unit = home / "config" / "systemd" / "user" / "pyhf-endpoint-bench.service"
+    out = capsys.readouterr().out
+    assert f"{unit}: the unit that starts it at boot" in out
+    assert "workers of bench" not in out
+    assert f'/globus-compute-endpoint" start {NAME}\n' in unit.read_text()
+    assert f'Environment="GLOBUS_COMPUTE_USER_DIR={home / "globus_compute"}"' in unit.read_text()
+    assert Daemon(NAME).is_configured
+    assert Daemon(NAME).pid is None
+
+    assert main(arguments) == 0  # a unit that is there is asked for
+    assert "enable --now pyhf-endpoint-bench.service" in capsys.readouterr().out
+    assert main(["start", NAME]) == 2
+    assert "systemctl --user start pyhf-endpoint-bench.service" in capsys.readouterr().err
+    assert main(["undeploy", NAME]) == 0
+    assert not unit.exists()
 
 
 def test_what_the_doctor_finds_stops_a_deployment(home: Path) -> None:

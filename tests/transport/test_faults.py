@@ -2,10 +2,11 @@
 
 import pytest
 from globus_compute_endpoint.exception_handling import get_error_string
+from parsl.app.errors import AppTimeout
 from parsl.executors.high_throughput.errors import ManagerLost, WorkerLost
 
 from pyhf_endpoint.errors import TransportError
-from pyhf_endpoint.functions import RemoteError
+from pyhf_endpoint.functions import RemoteError, TimeLimitError
 from pyhf_endpoint.transport import NodeLostError, WorkerLostError
 from pyhf_endpoint.transport.faults import from_traceback
 
@@ -37,6 +38,11 @@ LOST_MANAGER = traceback_of(ManagerLost(b"abc", "host"))
         (traceback_of(ZeroDivisionError("by zero")), RemoteError, "ZeroDivisionError: by zero"),
         (traceback_of(ValueError("two\nlines: of it")), RemoteError, "ValueError: two\nlines: of it"),
         (traceback_of(KeyError()), RemoteError, "KeyError: "),
+        (
+            traceback_of(AppTimeout()),
+            TimeLimitError,
+            "the time limit for one task has passed; to allow more: --option task_limit_s=SECONDS",
+        ),
         ("nothing of the kind", RemoteError, "nothing of the kind"),
     ],
 )

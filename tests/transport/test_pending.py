@@ -111,3 +111,18 @@ def test_nothing_is_probed_once_all_have_started(clock: list[float]) -> None:
     ledger.settle("b", 1.0)
     now[0] += 100
     assert not ledger.wants_probe()
+
+
+def test_the_last_attempt_waits_for_what_the_endpoint_says_of_a_task_that_hangs(clock: list[float]) -> None:
+    now = clock
+    ledger, one = Ledger(PATIENCE, limit_s=1000), job()
+    for name in ("a", "b", "c"):
+        ledger.sent(one, name)
+        ledger.sent(job(), "z")
+        ledger.settle("z", 0.1)
+        now[0] += 20.1
+        assert (ledger.lost() == [one]) is (name != "c")
+    now[0] += 2000 + 120 - 20.2
+    assert ledger.lost() == []
+    now[0] += 0.2
+    assert ledger.lost() == [one]

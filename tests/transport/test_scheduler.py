@@ -18,7 +18,7 @@ import pytest
 from pyhf_endpoint import profiles
 from pyhf_endpoint.dispatch import run_chunks
 from pyhf_endpoint.errors import InputError, MissingExtraError, TransportError, UsageError
-from pyhf_endpoint.functions import Function, HypotestSettings
+from pyhf_endpoint.functions import Function, HypotestSettings, TimeLimitError
 from pyhf_endpoint.inputs import load
 from pyhf_endpoint.plan import make_plan
 from pyhf_endpoint.transport import SiteStatus, connect
@@ -133,6 +133,28 @@ def test_workers_that_are_killed_while_they_wait_have_successors_that_work(envir
         transport.close()
     assert len(first) == len(second) == 2
     assert not first & second
+
+
+def test_a_chunk_that_takes_too_long_ends_and_its_worker_goes_on(environment: dict[str, str]) -> None:
+    """pyhf, whose errors belong to one hypothesis each, does not swallow the end of the whole."""
+    timed = LOCAL.replace("{type: LocalProvider,", "{type: LocalProvider, worker_init: export GC_TASK_TIMEOUT=5,")
+    transport = SchedulerTransport(timed.replace("max_workers_per_node: 2", "max_workers_per_node: 1"), environment)
+    patch = small.patchset(1)["patches"][0]["patch"]
+    payload = {"workspace": small.WORKSPACE, "patches": [{"name": "S", "values": [1], "patch": patch}]}
+    # On its own, this takes minutes.
+    long = HypotestSettings(engine="pyhf", poi_test=tuple(1 + i / 10_000 for i in range(20_000))).to_json()
+    try:
+        executor = transport.executor()
+        first = orjson.loads(executor.submit(Function("probe"), b'{"seconds": 0}').result())
+        executor.submit(Function("ready"), b'{"engine": "pyhf"}').result()
+        with pytest.raises(TimeLimitError, match="the time limit of 5 s for one task has passed"):
+            executor.submit(Function("hypotest"), orjson.dumps(payload | {"settings": long})).result()
+        usual = HypotestSettings(engine="pyhf").to_json()
+        found = orjson.loads(executor.submit(Function("hypotest"), orjson.dumps(payload | {"settings": usual})).result())
+        assert [record["status"] for record in found["records"]] == ["converged"]
+        assert found["records"][0]["worker"].endswith(f":{first['pid']}")
+    finally:
+        transport.close()
 
 
 def test_a_start_that_is_not_needed_is_undone(transport: SchedulerTransport) -> None:

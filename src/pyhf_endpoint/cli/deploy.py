@@ -34,13 +34,23 @@ __all__ = ["deploy", "restart", "start", "status", "stop", "undeploy"]
 @click.option("--profile", type=click.Path(path_type=Path), metavar="FILE", help="The site's profile, by file.")
 @click.option("--force", is_flag=True, help="Replace files that were edited by hand; deploy although `doctor` finds errors.")
 @click.option("--retired-ok", is_flag=True, help="Also deploy a retired site.")
+@click.option("--systemd", is_flag=True, help="Write a unit by which systemd starts it, instead of starting it here.")
+@click.option("--no-probe", is_flag=True, help="Do not ask the workers, for which a job is submitted.")
+@click.option(
+    "--probe-wait",
+    type=click.FloatRange(0, min_open=True),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for them; a block that is still queued then is no error.",
+)
 @click.option("--dry-run", is_flag=True, help="Run `doctor`, show what would be built and the endpoint's files; change nothing.")
 @click.pass_context
 def deploy(ctx: click.Context, /, site: str, **given: Any) -> None:
     """Set up, or bring up to date, a Globus Compute endpoint for SITE on this login node.
 
     Runs `doctor`, builds the workers' environment, registers the functions, renders the endpoint's files, starts it, waits until
-    it is online, and leaves what users need. To be repeated at will: only what differs is changed.
+    it is online, asks its workers what they are, and leaves what users need. Repeat it at will: only what differs is changed.
     """
     ctx.exit(_deploy(site, given))
 
@@ -66,6 +76,7 @@ def _deploy(site: str, given: dict[str, Any]) -> int:
             given["contact_email"],
             given["force"],
             _multi_user(given),
+            systemd=given["systemd"],
         )
         if not _healthy(order, built=not plan.pending) and not given["force"]:
             click.echo("error: nothing was changed; mend what `doctor` found, or give --force", err=True)
@@ -79,8 +90,24 @@ def _deploy(site: str, given: dict[str, Any]) -> int:
         administration.check_environment(order.environment)
     for line in administration.deploy(order, Service(), Registry()):
         click.echo(line)
-    click.echo(f"now see whether it computes where it should: pyhf-endpoint probe {profile.name}")
-    return 0
+    return _probed(order, given)
+
+
+def _probed(order: Any, given: dict[str, Any]) -> int:
+    """Probe, unless that is not wanted, and show what users need, whatever comes of it."""
+    from pyhf_endpoint.cli.first_probe import first_probe, show_snippet
+    from pyhf_endpoint.deploy import SNIPPET, Daemon, systemd
+
+    daemon, site = Daemon(order.name), order.use.profile.name
+    if systemd.is_left(daemon, wanted=order.systemd):
+        return 0
+    code = 0
+    if given["no_probe"] or order.multi is not None:  # an identity that is mapped to nobody, as root's is, computes nothing
+        click.echo(f"now see whether it computes where it should: pyhf-endpoint probe {site}")
+    else:
+        code = first_probe(order.use, daemon.folder / SNIPPET, daemon.folder / "endpoint.log", given["probe_wait"])
+    show_snippet(daemon.folder / SNIPPET, site)
+    return code
 
 
 def _multi_user(given: dict[str, Any]) -> Any:
@@ -108,7 +135,7 @@ def _show(order: Any, plan: Any) -> int:
 
     for line in plan.announce():
         click.echo(line)
-    bundle = administration.files(order, endpoint.Options(order.environment, order.path))
+    bundle = administration.files(order)
     click.echo(endpoint.diff(bundle, administration.Daemon(order.name).folder), nl=False)
     return 0
 
@@ -175,8 +202,13 @@ def _daemon(name: str) -> Any:
 @click.command()
 @click.argument("name")
 def start(name: str) -> None:
-    """Start the endpoint NAME, which `deploy` has set up."""
+    """Start the endpoint NAME, which `deploy` has set up, and remove logs that are two weeks old; one that runs goes on."""
+    from pyhf_endpoint.deploy import logs, systemd
+
     daemon = _daemon(name)
+    logs.prune(daemon.folder)
+    if daemon.pid is None:
+        systemd.refuse(daemon, "start")
     if daemon.forget_dead():
         click.echo("the note of a daemon that had died is removed")
     if daemon.pid is None:
@@ -188,16 +220,24 @@ def start(name: str) -> None:
 @click.argument("name")
 def stop(name: str) -> None:
     """Stop the endpoint NAME; what runs there is lost."""
-    _daemon(name).stop()
+    from pyhf_endpoint.deploy import systemd
+
+    daemon = _daemon(name)
+    systemd.refuse(daemon, "stop")
+    daemon.stop()
     click.echo(f"{name}: stopped")
 
 
 @click.command()
 @click.argument("name")
 def restart(name: str) -> None:
-    """Stop and start the endpoint NAME."""
+    """Stop and start the endpoint NAME, and remove logs that are two weeks old."""
+    from pyhf_endpoint.deploy import logs, systemd
+
     daemon = _daemon(name)
+    systemd.refuse(daemon, "restart")
     daemon.stop()
+    logs.prune(daemon.folder)
     daemon.start()
     click.echo(f"{name}: restarted")
 
@@ -207,12 +247,14 @@ def restart(name: str) -> None:
 @click.pass_context
 def status(ctx: click.Context, /, name: str) -> None:
     """Say how the endpoint NAME is: its process here, and what the service hears of it. Exit code 1 unless both are well."""
+    from pyhf_endpoint.deploy import logs
     from pyhf_endpoint.service import Service
 
     daemon = _daemon(name)
     online = daemon.id is not None and Service().is_online(daemon.id)
     process = f"process {daemon.pid}" if daemon.pid else "no process"
     click.echo(f"{name}: endpoint {daemon.id or 'not yet registered'}, {process}, {'online' if online else 'not online'}")
+    click.echo(f"logs are in {daemon.folder} ({logs.size(daemon.folder) / 1e6:.1f} MB)")
     if daemon.pid is None and (daemon.folder / "daemon.pid").exists():
         click.echo(f"it has died and left a note behind; to start it again: pyhf-endpoint start {name}")
     ctx.exit(0 if online and daemon.pid else 1)

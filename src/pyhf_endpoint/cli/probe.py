@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pyhf_endpoint.functions.report import Device, WorkerReport
     from pyhf_endpoint.verdicts import Expected, Verdict
 
-__all__ = ["probe"]
+__all__ = ["probe", "show"]
 
 # Workers named with a reason; the rest are counted.
 _NAMED = 4
@@ -35,7 +35,6 @@ def probe(ctx: click.Context, /, site: str, seconds: float, wait: float, as_json
     """
     from pyhf_endpoint.client import Client
     from pyhf_endpoint.probing import expectation
-    from pyhf_endpoint.verdicts import VERDICTS
 
     where = client_arguments(given)
     with Client(site, **where) as client:
@@ -44,6 +43,20 @@ def probe(ctx: click.Context, /, site: str, seconds: float, wait: float, as_json
         wanted = client.transport.slots
     if len(reports) < wanted:
         click.echo(f"warning: {len(reports)} of {wanted} workers answered within {wait:g} s; wait longer with --wait", err=True)
+    ctx.exit(0 if show(site, expected, reports, as_json=as_json) else 1)
+
+
+def show(site: str, expected: "Expected", reports: Sequence["WorkerReport"], *, as_json: bool = False) -> bool:
+    """Print what the workers told and the verdicts on it; return whether none of these is `failed`.
+
+    Args:
+        site: The site's name.
+        expected: What the site promises.
+        reports: What the workers told.
+        as_json: Print everything, as JSON.
+    """
+    from pyhf_endpoint.verdicts import VERDICTS
+
     verdicts = [judge(reports, expected) for judge in VERDICTS]
     if as_json:
         click.echo(_json(site, expected, reports, verdicts))
@@ -52,7 +65,7 @@ def probe(ctx: click.Context, /, site: str, seconds: float, wait: float, as_json
         _warnings(reports)
         for verdict in verdicts:
             click.echo(_described(verdict))
-    ctx.exit(1 if any(verdict.outcome == "failed" for verdict in verdicts) else 0)
+    return not any(verdict.outcome == "failed" for verdict in verdicts)
 
 
 def _json(site: str, expected: "Expected", reports: Sequence["WorkerReport"], verdicts: Sequence["Verdict"]) -> str:

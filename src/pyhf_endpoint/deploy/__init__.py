@@ -1,11 +1,12 @@
 """What an administrator does with an endpoint: deploy, start, stop, look after it, remove it."""
 
 from pyhf_endpoint.deploy.daemon import Daemon, home
-from pyhf_endpoint.deploy.deploy import Order, deploy, files, snippet, undeploy
+from pyhf_endpoint.deploy.deploy import SNIPPET, Order, deploy, files, snippet, undeploy
 from pyhf_endpoint.deploy.multiuser import MultiUser, check_environment, require_root
 from pyhf_endpoint.deploy.workers import Plan, Request, planned
 
 __all__ = [
+    "SNIPPET",
     "Daemon",
     "MultiUser",
     "Order",

@@ -14,7 +14,7 @@ import yaml
 
 from pyhf_endpoint import directory
 from pyhf_endpoint.cobalt import register as cobalt
-from pyhf_endpoint.deploy import multiuser
+from pyhf_endpoint.deploy import logs, multiuser, systemd
 from pyhf_endpoint.deploy.daemon import Daemon
 from pyhf_endpoint.doctor.batch import COMMANDS
 from pyhf_endpoint.endpoint import (
@@ -34,7 +34,7 @@ from pyhf_endpoint.functions.register import Registry, register
 from pyhf_endpoint.profiles import Resolved
 from pyhf_endpoint.service import Service
 
-__all__ = ["Order", "deploy", "files", "snippet", "undeploy"]
+__all__ = ["SNIPPET", "Order", "deploy", "files", "snippet", "undeploy"]
 
 _OPTIONS = {
     "core-config": CONFIG,
@@ -43,7 +43,8 @@ _OPTIONS = {
     "user-env-config": ENVIRONMENT,
     "id-mapping-config": multiuser.IDENTITIES,
 }
-_SNIPPET = "snippet.yaml"
+#: What users are given, in the endpoint's folder.
+SNIPPET = "snippet.yaml"
 _ONLINE_S = 90.0
 _POLL_S = 1.0
 
@@ -61,6 +62,7 @@ class Order:
         force: Whether files that were edited by hand are replaced.
         multi: How identities become local users; None where the endpoint serves its owner alone.
         renewed: Whether the environment was built anew, so that what runs in the old one must end.
+        systemd: Whether systemd is to start the endpoint; it also is where there is a unit for it.
     """
 
     use: Resolved
@@ -71,10 +73,14 @@ class Order:
     force: bool = False
     multi: multiuser.MultiUser | None = None
     renewed: bool = False
+    systemd: bool = False
 
 
 def deploy(order: Order, service: Service, registry: Registry) -> Iterator[str]:
     """Deploy, and yield a line for each step that is done.
+
+    Where systemd is to start the endpoint and has not yet, the last lines say how to have it do so, and the rest is left to a
+    repetition; see `systemd.is_left`.
 
     Raises:
         UsageError: The order breaks a rule of the site's, or a file was edited by hand.
@@ -85,8 +91,7 @@ def deploy(order: Order, service: Service, registry: Registry) -> Iterator[str]:
     fresh = register(service, registry)
     functions = registry.latest(service.environment)
     yield f"{len(fresh)} functions registered, {len(functions) - len(fresh)} were before"
-    options = Options(order.environment, order.path or _path_of_root(order), tuple(functions.values()))
-    bundle = files(order, options)
+    bundle = files(order, tuple(functions.values()))
     changed = _configure(daemon, bundle, order)
     yield f"{daemon.folder}: " + (", ".join(sorted(changed)) if changed else "nothing has changed")
     if order.use.profile.scheduler.kind == "cobalt":
@@ -94,12 +99,18 @@ def deploy(order: Order, service: Service, registry: Registry) -> Iterator[str]:
     if order.multi is not None:
         multiuser.protect(daemon.folder)
         yield f"{daemon.folder}: closed to all but root, {'with' if order.multi.audited else 'without'} an audit log"
+    yield from _pruned(daemon)
+    if systemd.is_left(daemon, wanted=order.systemd):
+        yield from systemd.hand_over(daemon)
+        return
+    if order.systemd and systemd.write(order.name)[1]:
+        yield f"{systemd.unit_path(order.name)}: has changed; let systemd know: {systemd.manager()} daemon-reload"
     yield from _run(daemon, service, restart=bool(changed - multiuser.RELOADED) or order.renewed)
     entry = _entry(daemon, functions, bundle)
     text = snippet(order.use.profile.name, entry)
-    path = daemon.folder / _SNIPPET
+    path = daemon.folder / SNIPPET
     path.write_text(text, encoding="utf-8")
-    yield f"{path}: what users add with `pyhf-endpoint sites add {order.use.profile.name} {_SNIPPET}`"
+    yield f"{path}: what users add with `pyhf-endpoint sites add {order.use.profile.name} {SNIPPET}`"
     yield f"{directory.add(order.use.profile.name, entry)}: knows the endpoint, for you"
 
 
@@ -111,23 +122,31 @@ def undeploy(name: str, site: str) -> Iterator[str]:
         site: The site whose entry in the user's directory goes with it.
 
     Raises:
-        UsageError: There is no such endpoint.
+        UsageError: There is no such endpoint, or systemd runs it.
         TransportError: Globus Compute's command line refuses.
     """
     daemon = Daemon(name)
+    systemd.refuse(daemon, "disable --now")
     if not daemon.is_configured:
         raise UsageError(f"there is no endpoint `{name}` in {daemon.folder.parent}")
     known = daemon.id
     daemon.delete()
     yield f"{daemon.folder}: stopped and removed"
+    unit = systemd.remove(name)
+    if unit is not None:
+        yield f"{unit}: removed; let systemd know: {systemd.manager()} daemon-reload"
     if known is not None and directory.remove(site, known):
         yield f"{directory.user_file()}: the endpoint is no longer in it"
 
 
-def files(order: Order, options: Options) -> Bundle:
-    """Return the endpoint's files."""
+def files(order: Order, functions: tuple[str, ...] = ()) -> Bundle:
+    """Return the endpoint's files, by which it allows the given functions only."""
+    folder = Daemon(order.name).folder.absolute()
+    # Root's folder is closed to the users that processes run as: theirs keep to their own homes.
+    users = str(folder) if order.multi is None else ""
+    options = Options(order.environment, order.path or _path_of_root(order), functions, users)
     bundle = _with_contact(render(order.use, options), order.contact)
-    return bundle if order.multi is None else multiuser.extend(bundle, order.multi, Daemon(order.name).folder.absolute())
+    return bundle if order.multi is None else multiuser.extend(bundle, order.multi, folder)
 
 
 def snippet(site: str, entry: directory.Entry) -> str:
@@ -186,7 +205,7 @@ def _run(daemon: Daemon, service: Service, *, restart: bool) -> Iterator[str]:
     if restart and daemon.pid is not None:
         daemon.stop()
         yield "stopped, to start with what is new"
-    if daemon.pid is None:
+    if daemon.pid is None and not systemd.unit_path(daemon.name).exists():
         daemon.start()
     deadline = time.monotonic() + _ONLINE_S
     while daemon.id is None or daemon.pid is None or not service.is_online(daemon.id):
@@ -194,6 +213,12 @@ def _run(daemon: Daemon, service: Service, *, restart: bool) -> Iterator[str]:
             raise TransportError(f"the endpoint is not online after {_ONLINE_S:g} s; the end of its log:\n{daemon.log_tail()}")
         time.sleep(_POLL_S)
     yield f"endpoint {daemon.id} is online, process {daemon.pid}"
+
+
+def _pruned(daemon: Daemon) -> Iterator[str]:
+    removed = logs.prune(daemon.folder)
+    if removed:
+        yield f"{daemon.folder / logs.USERS}: {removed / 1e6:.1f} MB of old logs are removed"
 
 
 def _entry(daemon: Daemon, functions: dict[str, str], bundle: Bundle) -> directory.Entry:

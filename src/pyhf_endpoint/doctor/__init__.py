@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyhf_endpoint.doctor import batch, machine, network, software
+from pyhf_endpoint.doctor import batch, machine, network, quota, software
 from pyhf_endpoint.doctor.finding import SEVERITIES, Finding, Severity
 from pyhf_endpoint.doctor.network import Host
 from pyhf_endpoint.process import Runner, run
@@ -48,6 +48,8 @@ def examine(patient: Patient) -> Iterator[Finding]:
         lambda: network.interface(use["interface"] if use["interface"] != "unknown" else None),
         lambda: machine.run_directory(patient.run_directory, one_machine=local),
         lambda: machine.space(patient.run_directory),
+        lambda: quota.files(patient.run_directory),
+        lambda: quota.quota(patient.run_directory, patient.runner),
         lambda: machine.container(use),
         lambda: machine.image(patient.image),
         lambda: machine.driver(use, patient.runner),

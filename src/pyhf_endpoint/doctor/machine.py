@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from pyhf_endpoint.doctor.finding import Finding, error, ok, skipped, warning
@@ -11,7 +12,7 @@ from pyhf_endpoint.errors import ProgramError
 from pyhf_endpoint.process import Runner
 from pyhf_endpoint.profiles import Resolved
 
-__all__ = ["container", "driver", "file_system", "image", "run_directory", "space"]
+__all__ = ["Mount", "container", "driver", "file_system", "image", "mount_of", "run_directory", "space"]
 
 # What several machines can have mounted at the same time.
 _SHARED = {"nfs", "nfs4", "lustre", "gpfs", "beegfs", "ceph", "fuse.ceph", "panfs", "afs", "cifs", "glusterfs", "fuse.glusterfs", "orangefs", "wekafs", "fhgfs", "dvs"}  # fmt: skip  # noqa: E501
@@ -50,21 +51,37 @@ def run_directory(folder: Path, *, one_machine: bool) -> Finding:
 
 
 def file_system(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
-    """Return the type of the file system that a folder is on.
+    """Return the type of the file system that a folder is on; for the arguments see `mount_of`."""
+    return mount_of(folder, mounts).kind
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A file system: its type, and the device or server that it comes from."""
+
+    kind: str
+    source: str
+
+
+def mount_of(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> Mount:
+    """Return the file system that a folder is on.
 
     Args:
         folder: The folder; it must exist.
         mounts: The table of mounts.
     """
-    where, kind = "", "unknown"
+    where, found = "", Mount("unknown", "unknown")
     real = str(folder.resolve())
     for line in mounts.read_text(encoding="utf-8").splitlines():
-        _, point, type_ = line.split()[:3]
-        point = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), point)
+        source, point, kind = (_unescaped(word) for word in line.split()[:3])
         inside = real == point or real.startswith(point.rstrip("/") + "/")
         if inside and len(point) >= len(where):
-            where, kind = point, type_
-    return kind
+            where, found = point, Mount(kind, source)
+    return found
+
+
+def _unescaped(word: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), word)
 
 
 def space(folder: Path) -> Finding:

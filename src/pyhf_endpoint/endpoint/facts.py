@@ -6,7 +6,9 @@
 | account, queue, walltime_minutes, nodes_per_block, max_blocks | defaults of the user's options; "" and 0 where there is none |
 | encrypted | whether engine and workers encrypt what they send |
 | worker_logs | folder for the workers' logs; "" for the engine's own |
+| user_folder | folder of the process that serves a user; "" for Globus Compute's own |
 | max_idletime_s | seconds after which an idle block is given back |
+| task_limit_s | default of the user's option: seconds after which a task is ended |
 | heartbeat_period_s, heartbeat_threshold_s | seconds between signs of life, and of silence after which a node is lost |
 | workers_per_node, cores_per_worker | 0 workers: as many as there are cores |
 | accelerators, cpu_affinity | the device of each worker, and its CPUs in Parsl's notation |
@@ -25,6 +27,7 @@ take it for a name.
 import math
 from typing import TypeAlias
 
+from pyhf_endpoint.endpoint.limits import longest_task_s
 from pyhf_endpoint.endpoint.options import Options
 from pyhf_endpoint.endpoint.worker_init import variables, worker_init
 from pyhf_endpoint.errors import UsageError
@@ -76,7 +79,9 @@ def site_facts(use: Resolved, options: Options) -> dict[str, Json]:
         # The keys lie in the engine's folder, which pods do not see.
         "encrypted": not isinstance(use.profile.scheduler, KubernetesScheduler),
         "worker_logs": "/tmp/parsl" if isinstance(use.profile.scheduler, KubernetesScheduler) else "",  # noqa: S108 - a pod's own
+        "user_folder": f"{options.folder}/users/$GLOBUS_COMPUTE_ENDPOINT_NAME" if options.folder else "",
         "max_idletime_s": use["max_idletime_s"],
+        "task_limit_s": min(use["task_limit_s"], longest_task_s(use)),
         "heartbeat_period_s": use["heartbeat_period_s"],
         "heartbeat_threshold_s": use["heartbeat_threshold_s"],
         "workers_per_node": workers or 0,
@@ -183,7 +188,7 @@ def _command(use: Resolved, options: Options, workers: int | None, cores: int | 
     flags = [container.flags] if container.flags else []
     if container.runtime not in {"apptainer", "singularity"}:
         # These runtimes pass no variable that is not named, and show no folder.
-        names = (*variables(use, workers, cores), "JAX_COMPILATION_CACHE_DIR")
+        names = (*variables(use, workers, cores), "JAX_COMPILATION_CACHE_DIR", "GC_TASK_TIMEOUT")
         flags += [*(f"-e {name}" for name in names), "-v {EXECUTOR_RUNDIR}:{EXECUTOR_RUNDIR} -t"]
     return " ".join([container.runtime, "run", *flags, options.environment.place, pool])
 

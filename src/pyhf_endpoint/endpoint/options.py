@@ -65,6 +65,7 @@ class Options:
         environment: The workers' environment.
         path: Folders of the batch system's commands, for the PATH of `user_environment.yaml`; empty leaves the PATH alone.
         allowed_functions: Ids of the only functions that the endpoint runs; empty allows every function.
+        folder: The endpoint's folder, below which all that serving users leaves behind goes; empty leaves that to Globus Compute.
 
     Raises:
         UsageError: A folder is no plain absolute path, or an id is none.
@@ -73,9 +74,10 @@ class Options:
     environment: Environment = field(default_factory=lambda: Environment.parse(DEFAULT_ENVIRONMENT))
     path: tuple[str, ...] = ()
     allowed_functions: tuple[str, ...] = ()
+    folder: str = ""
 
     def __post_init__(self) -> None:
-        for folder in self.path:
+        for folder in (*self.path, *([self.folder] if self.folder else [])):
             if not _FOLDER.fullmatch(folder):
                 raise UsageError(
                     f"folder `{folder}`: it must be an absolute path of letters, digits and the signs of a plain path"

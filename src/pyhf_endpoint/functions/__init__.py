@@ -26,7 +26,7 @@ from pyhf_endpoint.functions.settings import (
     SignificanceSettings,
     UpperLimitSettings,
 )
-from pyhf_endpoint.functions.wire import Function, RemoteError
+from pyhf_endpoint.functions.wire import Function, RemoteError, TimeLimitError
 
 __all__ = [
     "ENGINES",
@@ -43,6 +43,7 @@ __all__ = [
     "ScanSettings",
     "Settings",
     "SignificanceSettings",
+    "TimeLimitError",
     "UpperLimitSettings",
     "call",
     "fit",

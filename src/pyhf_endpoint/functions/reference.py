@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pyhf_endpoint.errors import FitError, InputError, MissingExtraError, UsageError
+from pyhf_endpoint.functions import limit
 from pyhf_endpoint.functions.settings import HypotestSettings
 from pyhf_endpoint.inputs.check import check_workspace
 
@@ -76,6 +77,8 @@ class Reference:
             self._model = spec.model(measurement_name=settings.measurement, modifier_settings=codes, validate=False)
             self._data = spec.data(self._model)
         except Exception as error:  # whatever pyhf raises belongs to this one hypothesis
+            if limit.strikes(error):
+                raise
             raise FitError(f"pyhf refuses the patched workspace: {_describe(error)}") from error
         if self._model.config.poi_index is None:
             raise FitError("the measurement names no parameter of interest (its `poi` is empty); name one")
@@ -88,6 +91,8 @@ class Reference:
             try:
                 outcome = (self._blind if self._settings.blind else self._full)(poi_test)
             except Exception as error:  # one fit that breaks must not stop the others
+                if limit.strikes(error):
+                    raise
                 return _failed(_describe(error))
         numbers = [value for value in (outcome["CLs_obs"], *outcome["CLs_exp"]) if value is not None]
         if not all(map(math.isfinite, numbers)):

@@ -13,17 +13,32 @@ import orjson
 
 from pyhf_endpoint import errors
 from pyhf_endpoint.errors import MissingExtraError, PyhfEndpointError
+from pyhf_endpoint.functions import limit
 from pyhf_endpoint.functions.registered import call
 
-__all__ = ["Function", "RemoteError", "answer", "decode", "encode", "result"]
+__all__ = ["Function", "RemoteError", "TimeLimitError", "answer", "decode", "encode", "result", "time_is_up"]
 
-_PLAIN, _PACKED, _ERROR = "json:", "zlib:", "error:"
+_PLAIN, _PACKED, _ERROR, _TIME = "json:", "zlib:", "error:", "TimeLimitError"
 _PACK_FROM = 50_000  # bytes; below, packing saves less than it costs
 _LEVEL = 3  # patch sets shrink sevenfold at 100 MB/s; the highest level gains a tenth at a fifth of the speed
 
 
 class RemoteError(Exception):
     """What a function raised on a worker, as text: the type's name and the message."""
+
+
+class TimeLimitError(RemoteError):
+    """A task took longer than its endpoint allows, and was ended."""
+
+
+def time_is_up(seconds: str = "") -> TimeLimitError:
+    """Return the error of a task whose time was up.
+
+    Args:
+        seconds: The limit, where that is known.
+    """
+    allowed = f" of {seconds} s" if seconds else ""
+    return TimeLimitError(f"the time limit{allowed} for one task has passed; to allow more: --option task_limit_s=SECONDS")
 
 
 @dataclass(frozen=True)
@@ -87,8 +102,11 @@ def answer(kind: str, text: str) -> str:
         text: The encoded payload.
     """
     try:
-        return encode(call(kind, decode(text)))
+        with limit.last_resort():
+            return encode(call(kind, decode(text)))
     except Exception as error:  # anything that is not text would need the same Python on both sides
+        if limit.strikes(error):
+            return _ERROR + orjson.dumps({"type": _TIME, "arguments": [f"{limit.seconds() or 0:g}"]}).decode()
         arguments = [error.extra, error.purpose] if isinstance(error, MissingExtraError) else [str(error)]
         return _ERROR + orjson.dumps({"type": type(error).__name__, "arguments": arguments}).decode()
 
@@ -101,11 +119,14 @@ def result(text: str) -> bytes:
 
     Raises:
         PyhfEndpointError: The function raised this error of the user's.
+        TimeLimitError: The function took longer than the endpoint allows.
         RemoteError: The function raised something else.
     """
     if not text.startswith(_ERROR):
         return decode(text)
     raised = orjson.loads(text.removeprefix(_ERROR))
+    if raised["type"] == _TIME:
+        raise time_is_up(*raised["arguments"])
     known = getattr(errors, raised["type"], None)
     if isinstance(known, type) and issubclass(known, PyhfEndpointError):
         raise known(*raised["arguments"])

@@ -64,6 +64,8 @@ class RunSettings(Frozen):
     """Memory of a job on each node; asked for only where given."""
     max_idletime_s: Count | None = None
     """Seconds after which an idle block is given back; default 120."""
+    task_limit_s: Count | None = None
+    """Seconds after which a task, one call of a function, is ended; default 3600."""
     heartbeat_period_s: Count | None = None
     """Seconds between two signs of life of a block's workers; default 30."""
     heartbeat_threshold_s: Count | None = None

@@ -18,6 +18,7 @@ DEFAULTS: Mapping[str, Any] = dict.fromkeys(RunSettings.model_fields) | {
     "walltime": "00:30:00",
     "workers_per_accelerator": 1,
     "max_idletime_s": 120,
+    "task_limit_s": 3600,
     "heartbeat_period_s": 30,
     "heartbeat_threshold_s": 120,
     "directives": (),

@@ -3,7 +3,7 @@
 import re
 
 from pyhf_endpoint.errors import InputError, TransportError
-from pyhf_endpoint.functions import RemoteError
+from pyhf_endpoint.functions import RemoteError, wire
 
 __all__ = ["NodeLostError", "PayloadTooLargeError", "WorkerLostError", "from_traceback"]
 
@@ -51,6 +51,8 @@ def from_traceback(text: str) -> Exception:
 
 
 def _meaning(name: str, message: str) -> Exception:
+    if name == "AppTimeout":  # it struck before our function had begun, or after it had ended
+        return wire.time_is_up()
     if name == "WorkerLost":
         return WorkerLostError(message)
     if name == "ManagerLost":

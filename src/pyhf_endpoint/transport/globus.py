@@ -19,6 +19,7 @@ __all__ = ["GlobusTransport", "Listener", "Patience"]
 _IN_FLIGHT = 256
 _DEFAULT_WORKERS = 4
 _MAX_PROBES = 16
+_TASK_LIMIT = "task_limit_s"
 
 
 class Listener(Protocol):
@@ -69,8 +70,15 @@ class GlobusTransport:
     def executor(self) -> "Sender":
         """Return the live executor."""
         if self._executor is None:
-            self._executor = Sender(self, self.patience)
+            self._executor = Sender(self, self.patience, self.task_limit_s)
         return self._executor
+
+    @property
+    def task_limit_s(self) -> float | None:
+        """Seconds after which the endpoint ends a task; None where its entry does not say."""
+        stated = self.address.entry.options.get("properties", {}).get(_TASK_LIMIT, {})
+        found = self._options.get(_TASK_LIMIT, stated.get("default"))
+        return None if found is None else float(found)
 
     def prepare(self, function: Callable[..., object], *arguments: object) -> None:
         """Let the endpoint start its process and its workers load an engine."""

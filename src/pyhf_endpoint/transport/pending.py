@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 __all__ = ["Job", "Ledger", "Patience"]
 
+# What the death of two workers takes beyond the time limit of a task.
+_SLACK_S = 120.0
+
 
 @dataclass(frozen=True)
 class Patience:
@@ -58,10 +61,15 @@ class Ledger:
     Nothing that the service tells says whether a task runs, waits for a block of nodes, or was lost with the process that held
     it. But an endpoint starts tasks in the order in which they come: once one has come back, all that were sent before it have
     started, or will never. That starts their clock, and a probe is sent after them where nothing else was.
+
+    Args:
+        patience: When to ask after tasks and when to give them up.
+        limit_s: Seconds after which the endpoint itself ends a task, where that is known.
     """
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: Patience, limit_s: float | None = None) -> None:
         self.patience = patience
+        self._limit_s = limit_s
         self.longest_s: float | None = None
         self._jobs: dict[str, Job] = {}
         self._order = 0
@@ -127,8 +135,13 @@ class Ledger:
 
     def _allowed(self, job: Job) -> float:
         if self.longest_s is None:
-            return float(self.patience.first_s * 2 ** (len(job.tasks) - 1))
-        return max(self.patience.least_s, self.patience.factor * self.longest_s)
+            usual = float(self.patience.first_s * 2 ** (len(job.tasks) - 1))
+        else:
+            usual = max(self.patience.least_s, self.patience.factor * self.longest_s)
+        if self._limit_s is not None and len(job.tasks) >= self.patience.attempts:
+            # It is not sent again: all that is left is to hear from the endpoint that it hangs, or killed its worker twice.
+            return max(usual, 2 * self._limit_s + _SLACK_S)
+        return usual
 
     def _unique(self) -> list[Job]:
         return list({id(job): job for job in self._jobs.values()}.values())

@@ -54,11 +54,12 @@ class Sender(Executor):
     Args:
         line: The way there.
         patience: When to ask after tasks and when to give them up.
+        limit_s: Seconds after which the endpoint itself ends a task, where that is known.
     """
 
-    def __init__(self, line: Line, patience: Patience) -> None:
+    def __init__(self, line: Line, patience: Patience, limit_s: float | None = None) -> None:
         self._line = line
-        self._ledger = Ledger(patience)
+        self._ledger = Ledger(patience, limit_s)
         self._changed = threading.Condition()
         self._fresh: list[Job] = []
         self._encoding = 0

@@ -15,6 +15,7 @@ source ~/pyhf-endpoint-venv/bin/activate || exit 3
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 BLIS_NUM_THREADS=1 NUMEXPR_NUM_THREADS=1 VECLIB_MAXIMUM_THREADS=1
 export JAX_ENABLE_X64=1 JAX_PLATFORMS=cpu
 export JAX_COMPILATION_CACHE_DIR="$(mktemp -u "${TMPDIR:-/tmp}/jax-cache.XXXXXXXXXX")"
+export GC_TASK_TIMEOUT=3600
 
 
 export JOBNAME="parsl.GlobusComputeEngine-HighThroughputExecutor.block-0.TIME"

@@ -18,6 +18,7 @@ source ~/pyhf-endpoint-venv/bin/activate || exit 3
 export OMP_NUM_THREADS=8 OPENBLAS_NUM_THREADS=8 MKL_NUM_THREADS=8 BLIS_NUM_THREADS=8 NUMEXPR_NUM_THREADS=8 VECLIB_MAXIMUM_THREADS=8
 export JAX_ENABLE_X64=1 JAX_PLATFORMS=cuda,cpu XLA_PYTHON_CLIENT_MEM_FRACTION=0.900
 export JAX_COMPILATION_CACHE_DIR="$(mktemp -u "${TMPDIR:-/tmp}/jax-cache.XXXXXXXXXX")"
+export GC_TASK_TIMEOUT=3600
 
 
 export JOBNAME="parsl.GlobusComputeEngine-HighThroughputExecutor.block-0.TIME"

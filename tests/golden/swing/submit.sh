@@ -15,6 +15,7 @@ source ~/pyhf-endpoint-venv/bin/activate || exit 3
 export OMP_NUM_THREADS=16 OPENBLAS_NUM_THREADS=16 MKL_NUM_THREADS=16 BLIS_NUM_THREADS=16 NUMEXPR_NUM_THREADS=16 VECLIB_MAXIMUM_THREADS=16
 export JAX_ENABLE_X64=1 JAX_PLATFORMS=cuda,cpu XLA_PYTHON_CLIENT_MEM_FRACTION=0.900
 export JAX_COMPILATION_CACHE_DIR="$(mktemp -u "${TMPDIR:-/tmp}/jax-cache.XXXXXXXXXX")"
+export GC_TASK_TIMEOUT=3600
 
 
 export JOBNAME="parsl.GlobusComputeEngine-HighThroughputExecutor.block-0.TIME"
