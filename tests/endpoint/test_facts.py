@@ -211,29 +211,6 @@ def test_the_shell_takes_worker_init_as_it_is_meant(tmp_path: Path) -> None:
     assert subprocess.run(["bash", "-c", init + "echo on"], env=environment, capture_output=True, text=True).stdout == ""
 
 
-def test_an_image_runs_in_the_sites_runtime() -> None:
-    container = {"runtime": "apptainer", "setup": ["module load apptainer"], "flags": "--nv --bind /scratch"}
-    found = engine(use({"container": container}), "image:/images/a.sif")
-    names = ("container_type", "container_uri", "container_cmd_options")
-    assert [found[name] for name in names] == ["apptainer", "/images/a.sif", "--nv --bind /scratch"]
-    assert found["provider"]["worker_init"].splitlines()[0] == "module load apptainer"
-    assert "activate" not in found["provider"]["worker_init"]
-
-
-def test_a_runtime_that_hides_the_environment_is_told_the_variables() -> None:
-    flags = engine(use({"container": {"runtime": "podman", "flags": "--network host"}}), "image:registry.example.org/a:1")
-    words = flags["container_cmd_options"].split()
-    assert words[:2] == ["--network", "host"]
-    passed = [name for flag, name in zip(words[2::2], words[3::2], strict=True) if flag == "-e"]
-    assert set(passed) == set(exported(use())) | {"JAX_COMPILATION_CACHE_DIR"}
-
-
-@pytest.mark.parametrize("runtime", ["shifter", "none", "unknown"])
-def test_a_runtime_that_globus_compute_does_not_start_is_refused(runtime: str) -> None:
-    with pytest.raises(UsageError, match="--env venv:PATH"):
-        bundle(use({"container": {"runtime": runtime}}), "image:/images/a.sif")
-
-
 @pytest.mark.parametrize(
     "text",
     [

@@ -38,7 +38,7 @@ def test_executor_and_provider_are_those_of_the_endpoint(site: str, tmp_path: Pa
 def test_workers_run_in_an_apptainer_image() -> None:
     found = use({"container": {"runtime": "apptainer", "flags": "--nv"}, "network": {"address": "loopback"}})
     text = parsl_config(bundle(found, "image:/images/a.sif"))
-    assert "launch_cmd='apptainer run --nv /images/a.sif ' + DEFAULT_LAUNCH_CMD," in text
+    assert "launch_cmd='apptainer run --nv --bind {logdir} /images/a.sif ' + DEFAULT_LAUNCH_CMD," in text
     compile(text, "parsl_config.py", "exec")
 
 

@@ -1,5 +1,6 @@
 """From a site's profile to its endpoint: `render` is pure, `files` writes, `user_config` is Globus Compute's part."""
 
+from pyhf_endpoint.endpoint.container import Guide, guide
 from pyhf_endpoint.endpoint.files import diff, write
 from pyhf_endpoint.endpoint.options import DEFAULT_ENVIRONMENT, Environment, Options, parse_settings
 from pyhf_endpoint.endpoint.parsl_config import parsl_config
@@ -14,8 +15,10 @@ __all__ = [
     "TEMPLATE",
     "Bundle",
     "Environment",
+    "Guide",
     "Options",
     "diff",
+    "guide",
     "launcher_folder",
     "load_user_config",
     "parse_settings",

@@ -25,8 +25,9 @@ take it for a name.
 import math
 from typing import TypeAlias
 
+from pyhf_endpoint.endpoint.container import container_for
 from pyhf_endpoint.endpoint.options import Options
-from pyhf_endpoint.endpoint.worker_init import variables, worker_init
+from pyhf_endpoint.endpoint.worker_init import worker_init
 from pyhf_endpoint.errors import UsageError
 from pyhf_endpoint.profiles import Resolved
 from pyhf_endpoint.profiles.schedulers import (
@@ -52,7 +53,6 @@ _LAUNCHERS = {
     "simple": "SimpleLauncher",
     "single-node": "SingleNodeLauncher",
 }
-_ENGINES_CONTAINERS = {"apptainer", "singularity", "docker", "podman", "podman-hpc"}
 
 
 def site_facts(use: Resolved, options: Options) -> dict[str, Json]:
@@ -85,7 +85,7 @@ def site_facts(use: Resolved, options: Options) -> dict[str, Json]:
         "cpu_affinity": _affinity(use, len(slots), workers),
         "address": _address(use),
         "launcher": _launcher(use),
-        "container": _container(use, options, workers, cores),
+        "container": _container(use, options),
         "worker_init": [*worker_init(use, options.environment, workers, cores)],
         "cores_per_node": cores or 0,
         "memory_gb": use["memory_gb"] or 0,
@@ -169,23 +169,12 @@ def _launcher(use: Resolved) -> dict[str, Json]:
     return found
 
 
-def _container(use: Resolved, options: Options, workers: int | None, cores: int | None) -> dict[str, Json]:
-    container = use.profile.container
-    if options.environment.kind == "venv":
+def _container(use: Resolved, options: Options) -> dict[str, Json]:
+    # Of Kubernetes the pod is the container.
+    if options.environment.kind == "venv" or isinstance(use.profile.scheduler, KubernetesScheduler):
         return {}
-    if isinstance(use.profile.scheduler, KubernetesScheduler):
-        return {}  # the pod is the container
-    if container.runtime not in _ENGINES_CONTAINERS:
-        raise UsageError(
-            f"site `{use.profile.name}`: its container runtime is `{container.runtime}`, which Globus Compute does not start;"
-            " use a virtual environment: --env venv:PATH"
-        )
-    flags = container.flags
-    if container.runtime not in {"apptainer", "singularity"}:
-        # These runtimes pass no variable that is not named.
-        names = (*variables(use, workers, cores), "JAX_COMPILATION_CACHE_DIR")
-        flags = " ".join([flags, *(f"-e {name}" for name in names)]).strip()
-    return {"type": container.runtime, "uri": options.environment.place, "options": flags}
+    found = container_for(use, options.environment.place)
+    return {"type": found.type, "uri": found.uri, "options": found.options}
 
 
 def _of_scheduler(use: Resolved, options: Options) -> dict[str, Json]:

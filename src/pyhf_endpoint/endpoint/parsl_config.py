@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from pyhf_endpoint.endpoint.container import COMMAND, RUN_FOLDER
 from pyhf_endpoint.endpoint.render import Bundle
 from pyhf_endpoint.endpoint.user_config import render_user_config
 from pyhf_endpoint.errors import UsageError
@@ -96,7 +97,8 @@ def _launch_command(engine: Mapping[str, Any]) -> Iterator[str]:
     kind = engine.get("container_type")
     if kind is None:
         return
-    if kind not in {"apptainer", "singularity"}:
+    if kind != "custom":
         raise UsageError(f"the runtime `{kind}` is started by Globus Compute alone; for Parsl use --env venv:PATH")
-    words = [kind, "run", engine["container_cmd_options"], engine["container_uri"]]
-    yield f"            launch_cmd={' '.join(word for word in words if word) + ' '!r} + DEFAULT_LAUNCH_CMD,"
+    # Parsl alone knows no folder of an engine; what workers read lies where they log.
+    prefix = engine["container_cmd_options"].removesuffix(COMMAND).replace(RUN_FOLDER, "{logdir}")
+    yield f"            launch_cmd={prefix!r} + DEFAULT_LAUNCH_CMD,"

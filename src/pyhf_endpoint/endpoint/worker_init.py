@@ -9,7 +9,7 @@ from pyhf_endpoint.endpoint.options import Environment
 from pyhf_endpoint.profiles import Resolved
 from pyhf_endpoint.profiles.hardware import Proxy
 
-__all__ = ["THREADS", "proxy_variables", "variables", "worker_init"]
+__all__ = ["THREADS", "passed_variables", "proxy_variables", "variables", "worker_init"]
 
 #: The variables by which numerical libraries are told how many threads to start.
 THREADS = (
@@ -20,6 +20,12 @@ THREADS = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
+_JOBS = {
+    "slurm": ("SLURM_JOB_ID", "SLURMD_NODENAME"),
+    "pbspro": ("PBS_JOBID",),
+    "torque": ("PBS_JOBID",),
+    "cobalt": ("COBALT_JOBID",),
+}
 _PLATFORMS = {"cuda12": "cuda,cpu", "cuda13": "cuda,cpu", "rocm": "rocm,cpu", "cpu": "cpu"}
 
 
@@ -52,7 +58,12 @@ def _lines(use: Resolved, environment: Environment, workers: int | None, cores: 
     yield _export({name: value for name, value in variables(use, workers, cores).items() if name in THREADS})
     yield _export({name: value for name, value in variables(use, workers, cores).items() if name not in THREADS})
     # On the node's own disk, and under a name that nobody can have taken before: what lies there is executed.
-    yield 'export JAX_COMPILATION_CACHE_DIR="$(mktemp -u "${TMPDIR:-/tmp}/jax-cache.XXXXXXXXXX")"'
+    if environment.kind == "venv":
+        yield 'export JAX_COMPILATION_CACHE_DIR="$(mktemp -u "${TMPDIR:-/tmp}/jax-cache.XXXXXXXXXX")"'
+        return
+    # In an image there is no other folder to be sure of; its home may be nobody's, or read-only.
+    yield 'export JAX_COMPILATION_CACHE_DIR="$(mktemp -u /tmp/jax-cache.XXXXXXXXXX)"'
+    yield 'export GLOBUS_COMPUTE_USER_DIR="$(mktemp -u /tmp/globus-compute.XXXXXXXXXX)"'
 
 
 def variables(use: Resolved, workers: int | None, cores: int | None) -> dict[str, str]:
@@ -64,6 +75,13 @@ def variables(use: Resolved, workers: int | None, cores: int | None) -> dict[str
         sharing = math.ceil(workers / devices)
         found["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{math.floor(900 / sharing) / 1000:.3f}"
     return found
+
+
+def passed_variables(use: Resolved, workers: int | None, cores: int | None) -> tuple[str, ...]:
+    """Return the names of the variables that workers in a container need of the block's: our own, its devices and its job."""
+    devices = [use.accelerators.visibility] if use.accelerators else []
+    job = _JOBS.get(use.profile.scheduler.kind, ())
+    return (*variables(use, workers, cores), "JAX_COMPILATION_CACHE_DIR", "GLOBUS_COMPUTE_USER_DIR", *devices, *job)
 
 
 def proxy_variables(proxies: tuple[Proxy, ...], where: str) -> dict[str, str]:
