@@ -1,6 +1,7 @@
 """Each kind of container runtime: what the engine is told, what it makes of it, and what people are told."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,24 @@ def test_the_variables_that_are_named_are_those_that_the_block_sets() -> None:
 def test_the_runtime_is_made_available_first() -> None:
     container = {"runtime": "apptainer", "setup": ["module load apptainer"]}
     init = engine(use({"container": container}), "image:/images/a.sif")["provider"]["worker_init"]
-    assert init.splitlines()[0] == "module load apptainer"
+    assert init.splitlines()[:2] == ["module load apptainer", "unset PYTHONHOME PYTHONPATH"]
+
+
+@pytest.mark.parametrize(("runtime", "prefix"), [("apptainer", "APPTAINERENV_"), ("singularity", "SINGULARITYENV_")])
+@pytest.mark.parametrize("flags", ["--containall", "--nv --cleanenv", "-C", "-ec --nv"])
+def test_apptainer_passes_our_variables_also_where_it_cleans(runtime: str, prefix: str, flags: str) -> None:
+    init = engine(inside(runtime, flags), "image:/images/a.sif")["provider"]["worker_init"]
+    surroundings = {"PATH": "/usr/bin:/bin", "SLURM_CPUS_ON_NODE": "32", "CUDA_VISIBLE_DEVICES": "0", "OTHER": "a b"}
+    done = subprocess.run(["bash", "-euc", init + "env"], env=surroundings, capture_output=True, text=True, check=True)
+    seen = dict(line.split("=", 1) for line in done.stdout.splitlines())
+    passed = {name.removeprefix(prefix): value for name, value in seen.items() if name.startswith(prefix)}
+    assert passed.items() >= exported(use()).items()
+    assert set(passed) - set(exported(use())) == {"JAX_COMPILATION_CACHE_DIR", "GLOBUS_COMPUTE_USER_DIR"}
+
+
+@pytest.mark.parametrize("flags", ["", "--nv", "--bind /scratch-e:/e -B /c", "--env A=1"])
+def test_apptainer_passes_everything_where_it_does_not_clean(flags: str) -> None:
+    assert "ENV_" not in engine(inside("apptainer", flags), "image:/images/a.sif")["provider"]["worker_init"]
 
 
 @pytest.mark.parametrize("runtime", ["none", "unknown"])

@@ -8,14 +8,18 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import socket
 import stat
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo")
 PACKAGES = ("munge", "slurm-wlm")
@@ -54,6 +58,25 @@ def install() -> None:
 def find(program: str) -> str | None:
     """Daemons are not on an ordinary user's PATH."""
     return shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+
+
+@contextmanager
+def running() -> Iterator["Cluster"]:
+    """A running cluster for a suite's fixture; skips where there is no Slurm, which is a failure in continuous integration."""
+    try:
+        install()
+    except UnavailableError as missing:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(missing))
+    # Not pytest's own folder, into which nobody else may look: munged insists on that.
+    folder = Path(tempfile.mkdtemp(prefix="slurm-"))
+    cluster = Cluster(folder)
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))  # or the daemons would outlive us
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+    shutil.rmtree(folder)
 
 
 class Cluster:

@@ -1,10 +1,6 @@
 """A cluster for the whole session, and a site whose scheduler it is."""
 
-import os
-import shutil
-import signal
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +11,7 @@ import pytest
 import pyhf_endpoint
 from pyhf_endpoint.client import Client
 from pyhf_endpoint.transport import Choice
-from tests.slurm.cluster import CPUS, GPUS, Cluster, UnavailableError, install
+from tests.slurm.cluster import CPUS, GPUS, Cluster, running
 from tests.suite import Suite
 
 #: How many tests a run of the whole suite must carry out; the one on published data comes on top where that is there.
@@ -37,21 +33,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """A running cluster; skips where there is no Slurm, which is a failure in continuous integration."""
-    try:
-        install()
-    except UnavailableError as missing:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(missing))
-    # Not pytest's own folder, into which nobody else may look: munged insists on that.
-    folder = Path(tempfile.mkdtemp(prefix="slurm-"))
-    cluster = Cluster(folder)
-    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))  # or the daemons would outlive us
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.stop()
-    shutil.rmtree(folder)
+    """A running cluster."""
+    with running() as there:
+        yield there
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,9 @@ _JOBS = {
     "torque": ("PBS_JOBID",),
     "cobalt": ("COBALT_JOBID",),
 }
+# Options with which Apptainer passes no variable on, and by what it knows those that are meant all the same.
+_CLEANS = re.compile(r"(^|\s)(--containall|--cleanenv|-[a-zA-Z]*[eC][a-zA-Z]*)(\s|$)")
+_PREFIXES = {"apptainer": "APPTAINERENV_", "singularity": "SINGULARITYENV_"}
 _PLATFORMS = {"cuda12": "cuda,cpu", "cuda13": "cuda,cpu", "rocm": "rocm,cpu", "cpu": "cpu"}
 
 
@@ -45,6 +48,8 @@ def _lines(use: Resolved, environment: Environment, workers: int | None, cores: 
     yield from use.profile.environment
     if environment.kind == "image":
         yield from use.profile.container.setup
+        # Modules of the host's Python have no business in the image, and some runtimes pass everything on.
+        yield "unset PYTHONHOME PYTHONPATH"
     proxies = proxy_variables(use.profile.proxies, "compute")
     if proxies:
         yield _export(proxies)
@@ -64,6 +69,11 @@ def _lines(use: Resolved, environment: Environment, workers: int | None, cores: 
     # In an image there is no other folder to be sure of; its home may be nobody's, or read-only.
     yield 'export JAX_COMPILATION_CACHE_DIR="$(mktemp -u /tmp/jax-cache.XXXXXXXXXX)"'
     yield 'export GLOBUS_COMPUTE_USER_DIR="$(mktemp -u /tmp/globus-compute.XXXXXXXXXX)"'
+    prefix = _PREFIXES.get(use.profile.container.runtime)
+    if prefix and _CLEANS.search(use.profile.container.flags):
+        # Only what has this prefix passes, so that what each node has of its own must stay out. None of the values has a blank.
+        names = "|".join(_ours(use, workers, cores))
+        yield f"export $(env | grep -E '^({names})=' | sed 's/^/{prefix}/')"
 
 
 def variables(use: Resolved, workers: int | None, cores: int | None) -> dict[str, str]:
@@ -81,7 +91,11 @@ def passed_variables(use: Resolved, workers: int | None, cores: int | None) -> t
     """Return the names of the variables that workers in a container need of the block's: our own, its devices and its job."""
     devices = [use.accelerators.visibility] if use.accelerators else []
     job = _JOBS.get(use.profile.scheduler.kind, ())
-    return (*variables(use, workers, cores), "JAX_COMPILATION_CACHE_DIR", "GLOBUS_COMPUTE_USER_DIR", *devices, *job)
+    return (*_ours(use, workers, cores), *devices, *job)
+
+
+def _ours(use: Resolved, workers: int | None, cores: int | None) -> tuple[str, ...]:
+    return (*variables(use, workers, cores), "JAX_COMPILATION_CACHE_DIR", "GLOBUS_COMPUTE_USER_DIR")
 
 
 def proxy_variables(proxies: tuple[Proxy, ...], where: str) -> dict[str, str]:
