@@ -46,6 +46,10 @@ esac
 # shellcheck disable=SC2206 # more options, such as --no-cache
 options+=(${BUILD_OPTIONS:-})
 
-"$engine" build "${options[@]}" "${labels[@]}" .
+"$engine" build "${options[@]}" "${labels[@]}" . || {
+  [[ ${BASE_IMAGE:-} ]] || echo "where the base image's registry cannot be reached, make one out of Debian's packages:" \
+    "containers/base.sh, and then: make image-$variant ENGINE=podman BASE_IMAGE=localhost/debian:bookworm-python" >&2
+  exit 1
+}
 echo "$name:$tag"
 echo "$name:$long_tag"

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
-from pyhf_endpoint import profiles
+from pyhf_endpoint import __version__, profiles
 from pyhf_endpoint.profiles.overview import sites_table
 from tests.cli.command import run
 
@@ -42,13 +43,38 @@ def test_a_new_site_is_begun_edited_checked_and_found_with_its_origin(tmp_path: 
     assert lines[0].split()[:3] == ["mine", "active", "pbspro"]
     assert lines[0].endswith("  user")
     assert lines[1] == "1 checked, 0 with faults"
-    assert run("sites", "show", "mine").out.startswith(f"# {path} (user)\nname: mine\n")
+    shown = run("sites", "show", "mine").out
+    assert shown.startswith(f"# {path} (user)\n")
+    assert "\nname: mine\n" in shown
     path.write_text(text.replace('walltime: "00:10:00"', "walltime: 1:10:00"))
     assert run("sites", "check", "mine", "polaris", code=3).err == (
         f"error: {path} has 1 fault\n"
         '  variants.debug.walltime: found the number 4200; put quotes around it ("01:00:00"), or YAML reads it as seconds\n'
         "fix these, then run: pyhf-endpoint sites check mine\n"
     )
+
+
+def test_show_says_how_the_image_is_had_and_run_and_stays_a_profile() -> None:
+    shown = run("sites", "show", "polaris").out
+    file = f"/FOLDER/pyhf-endpoint-{__version__}-cuda12-x86_64.sif"
+    setup = "ml use /soft/modulefiles && ml spack-pe-base && ml apptainer"
+    assert shown.splitlines()[1:5] == [
+        "# container runtime: apptainer; image for variant `gpu`: cuda12",
+        f"#   pull: {setup} && apptainer pull {file} docker://REGISTRY/pyhf-endpoint:{__version__}-cuda12",
+        f"#   run:  apptainer run --nv --bind RUN_DIR {file} COMMAND",
+        f"#   use:  pyhf-endpoint render polaris --env image:{file}",
+    ]
+    assert yaml.safe_load(shown)["name"] == "polaris"
+    assert run("sites", "show", "polaris", "--variant", "cpu").out.splitlines()[1].endswith("image for variant `cpu`: cpu")
+    assert run("sites", "show", "crux").out.splitlines()[1] == "# container runtime: none; workers use a virtual environment"
+
+
+def test_what_show_names_is_what_render_takes(tmp_path: Path) -> None:
+    for site in ("perlmutter", "delta", "bluewaters", "river"):
+        command = next(line for line in run("sites", "show", site).out.splitlines() if line.startswith("#   use:  "))
+        words = command.split()[3:]
+        run(*words, "--retired-ok", "--account", "project", "-o", tmp_path / site)
+        assert words[-1].removeprefix("image:") in (tmp_path / site / "user_config_template.yaml.j2").read_text()
 
 
 def test_an_earlier_folder_hides_a_later_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

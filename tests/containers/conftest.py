@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.containers.machine import IMAGE, VARIANT, Machine, registry
+from tests.slurm.cluster import Cluster, running
 from tests.suite import Suite
 
 HERE = Path(__file__).parent
 # All of them, so that one that is lost or skipped shows.
-SUITE = Suite(HERE, must_run=28)
+SUITE = Suite(HERE, must_run=39)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -70,3 +71,10 @@ def sif(machine: Machine, image: str, apptainer: Path) -> Path:
 def loopback(machine: Machine) -> Iterator[str]:
     with registry(machine.folder) as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A running Slurm, as the tests of batch jobs have it."""
+    with running() as there:
+        yield there

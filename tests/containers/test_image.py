@@ -3,7 +3,9 @@
 import hashlib
 import json
 import re
+import signal
 import subprocess
+import time
 from typing import Any
 
 import pytest
@@ -79,10 +81,21 @@ def test_it_is_tagged_by_version_variant_and_revision(machine: Machine, image: s
     assert any(re.fullmatch(rf"{re.escape(__version__)}-{VARIANT}-{revision}(-dirty)?", tag) for tag in tags)
 
 
-def test_the_entry_point_hands_the_process_over(machine: Machine, image: str) -> None:
-    assert machine.hardened("python", "-c", "import os; print(os.getpid())") == "1"
-    done = machine.run("podman", "run", "--rm", image, "python", "-c", "raise SystemExit(7)", check=False)
-    assert done.returncode == 7
+def test_the_entry_point_hands_on_arguments_input_and_exit_code(machine: Machine, image: str) -> None:
+    script = "import sys; print(sys.argv[1:], sys.stdin.read()); raise SystemExit(7)"
+    command = ["podman", "run", "--rm", "--interactive", image, "python", "-c", script, "a b", "$c"]
+    done = subprocess.run(command, env=machine.environment, input="said", capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("['a b', '$c'] said\n", 7)
+
+
+def test_a_signal_ends_the_command(machine: Machine, image: str) -> None:
+    """As a cancelled job sends it; a container's first process is not ended by a signal that it does not handle."""
+    script = "import time; print('up', flush=True); time.sleep(600)"
+    name = machine.output("podman", "run", "--detach", image, "python", "-c", script)
+    while "up" not in machine.output("podman", "logs", name):
+        time.sleep(0.1)
+    machine.run("podman", "stop", "--time", "60", name)
+    assert machine.output("podman", "inspect", "--format", "{{.State.ExitCode}}", name) == str(128 + signal.SIGTERM)
 
 
 def test_without_a_command_it_says_what_it_is(machine: Machine, image: str) -> None:

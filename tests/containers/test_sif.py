@@ -26,10 +26,12 @@ def test_it_runs_the_command_that_follows(machine: Machine, apptainer: Path, sif
     assert machine.run(*run, "sh", "-c", "exit 7", check=False).returncode == 7
 
 
-def test_the_hosts_python_stays_outside(machine: Machine, apptainer: Path, sif: Path) -> None:
+def test_the_hosts_python_stays_outside(machine: Machine, apptainer: Path, sif: Path, tmp_path: Path) -> None:
+    (tmp_path / "pyhf_endpoint.py").touch()
     command = ["python", "-c", "import pyhf_endpoint, sys; print(pyhf_endpoint.__file__)"]
-    found = machine.output(apptainer, "run", sif, *command, PYTHONPATH="/nowhere/src")
-    assert found.startswith("/opt/venv/lib/python3.11/site-packages/")
+    for how in ("run", "exec"):
+        found = machine.output(apptainer, how, "--bind", tmp_path, sif, *command, PYTHONPATH=str(tmp_path))
+        assert found.startswith("/opt/venv/lib/python3.11/site-packages/")
 
 
 def test_labels_tell_what_is_inside(machine: Machine, apptainer: Path, sif: Path) -> None:

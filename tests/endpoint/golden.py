@@ -47,7 +47,7 @@ def write() -> None:
     for site in SITES:
         bundle = bundle_of(use_of(site))
         files = files_of(bundle)
-        with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, pytest.MonkeyPatch.context() as patch:
             files |= submission(files[USER_CONFIG], Path(folder), patch)
         (GOLDEN / site).mkdir(parents=True)
         for name, text in files.items():

@@ -220,33 +220,6 @@ def test_without_an_image_the_command_of_the_workers_is_run_by_way_of_ours() -> 
     assert (found["container_type"], found["container_cmd_options"]) == ("custom", POOL)
 
 
-def test_an_image_runs_in_the_sites_runtime() -> None:
-    container = {"runtime": "apptainer", "setup": ["module load apptainer"], "flags": "--nv --bind /scratch"}
-    found = engine(use({"container": container}), "image:/images/a.sif")
-    assert found["container_type"] == "custom"
-    assert found["container_cmd_options"] == f"apptainer run --nv --bind /scratch /images/a.sif {POOL}"
-    assert found["provider"]["worker_init"].splitlines()[0] == "module load apptainer"
-    assert "activate" not in found["provider"]["worker_init"]
-
-
-def test_a_runtime_that_hides_the_environment_is_told_the_variables() -> None:
-    flags = engine(use({"container": {"runtime": "podman", "flags": "--network host"}}), "image:registry.example.org/a:1")
-    words = flags["container_cmd_options"].split()
-    assert words[:4] == ["podman", "run", "--network", "host"]
-    rest = words.index("-v")
-    mount = "{EXECUTOR_RUNDIR}:{EXECUTOR_RUNDIR}"
-    assert words[rest:] == ["-v", mount, "-t", "registry.example.org/a:1", *POOL.split()]
-    assert set(words[4:rest:2]) == {"-e"}
-    passed = words[5:rest:2]
-    assert set(passed) == set(exported(use())) | {"JAX_COMPILATION_CACHE_DIR"}
-
-
-@pytest.mark.parametrize("runtime", ["shifter", "none", "unknown"])
-def test_a_runtime_that_globus_compute_does_not_start_is_refused(runtime: str) -> None:
-    with pytest.raises(UsageError, match="--env venv:PATH"):
-        bundle(use({"container": {"runtime": runtime}}), "image:/images/a.sif")
-
-
 @pytest.mark.parametrize(
     "text",
     [

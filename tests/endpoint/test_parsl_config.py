@@ -39,14 +39,15 @@ def test_workers_run_in_an_apptainer_image() -> None:
     found = use({"container": {"runtime": "apptainer", "flags": "--nv"}, "network": {"address": "loopback"}})
     text = parsl_config(bundle(found, "image:/images/a.sif"))
     pool = "globus-compute-endpoint python-exec pyhf_endpoint.pool "
-    assert f"launch_cmd='apptainer run --nv /images/a.sif {pool}' + DEFAULT_LAUNCH_CMD," in text
+    assert f"launch_cmd='apptainer run --nv --bind {{logdir}} /images/a.sif {pool}' + DEFAULT_LAUNCH_CMD," in text
     compile(text, "parsl_config.py", "exec")
 
 
-def test_other_runtimes_need_globus_compute() -> None:
+def test_other_runtimes_show_workers_the_folder_of_their_logs() -> None:
     found = use({"container": {"runtime": "podman"}})
-    with pytest.raises(UsageError, match="--env venv:PATH"):
-        parsl_config(bundle(found, "image:registry.example.org/a:1"))
+    text = parsl_config(bundle(found, "image:registry.example.org/a:1"))
+    assert " -v {logdir}:{logdir} -t registry.example.org/a:1 globus-compute-endpoint python-exec pyhf_endpoint.pool ' +" in text
+    compile(text, "parsl_config.py", "exec")
 
 
 def test_the_account_must_be_settled() -> None:

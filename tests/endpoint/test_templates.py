@@ -59,18 +59,17 @@ def test_it_stands_unchanged_below_the_facts() -> None:
     assert template == (FOLDER / "slurm.yaml.j2").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("runtime", ["apptainer", "singularity", "docker", "podman", "podman-hpc"])
+@pytest.mark.parametrize("runtime", ["docker", "podman", "podman-hpc"])
 def test_the_command_of_a_container_is_globus_computes_own_but_for_our_pool(runtime: str) -> None:
+    image = "registry.example.org/a:1"
     found = use({"container": {"runtime": runtime, "flags": "--flag"}, "network": {"address": "loopback"}})
-    text = render_user_config(bundle(found, "image:/images/a.sif"))
+    text = render_user_config(bundle(found, f"image:{image}"))
     settings = yaml.safe_load(text)
     words = settings["engine"]["container_cmd_options"].removeprefix(f"{runtime} run ")
-    own = {"container_type": runtime, "container_uri": "/images/a.sif"}
-    own["container_cmd_options"] = words.partition(" /images/a.sif ")[0].removesuffix(
-        " -v {EXECUTOR_RUNDIR}:{EXECUTOR_RUNDIR} -t"
-    )
+    flags = words.partition(f" {image} ")[0].removesuffix(" -v {EXECUTOR_RUNDIR}:{EXECUTOR_RUNDIR} -t")
+    own = {"container_type": runtime, "container_uri": image, "container_cmd_options": flags}
     theirs = load_user_config(yaml.safe_dump(settings | {"engine": settings["engine"] | own})).engine.containerized_launch_cmd()
-    start = "/images/a.sif globus-compute-endpoint python-exec "
+    start = f"{image} globus-compute-endpoint python-exec "
     assert theirs.count(start) == 1
     ours = load_user_config(text).engine.containerized_launch_cmd()
     assert ours == theirs.replace(start, f"{start}pyhf_endpoint.pool globus-compute-endpoint python-exec ")

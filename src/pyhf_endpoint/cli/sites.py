@@ -36,13 +36,16 @@ def list_sites() -> None:
 @click.option("--variant", help="A variant of the site, to explain; default the first.")
 @click.option("--explain", is_flag=True, help="Show every setting with its origin, and every fact with its source.")
 def show_site(name: str, variant: str | None, *, explain: bool) -> None:
-    """Show one site's profile and the file that it comes from."""
+    """Show one site's profile, the file that it comes from, and how a container image is had and run there."""
     import yaml
 
     from pyhf_endpoint import profiles
+    from pyhf_endpoint.cli.images import image_lines
 
     found = profiles.find(name)
     click.echo(f"# {found.path} ({found.origin})")
+    for line in image_lines(profiles.resolve(found.profile, variant)):
+        click.echo(f"# {line}")
     if explain or variant:
         from pyhf_endpoint.cli.explain import explain_site
 

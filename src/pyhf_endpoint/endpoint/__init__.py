@@ -1,5 +1,6 @@
 """From a site's profile to its endpoint: `render` is pure, `files` writes, `user_config` is Globus Compute's part."""
 
+from pyhf_endpoint.endpoint.container import Guide, guide
 from pyhf_endpoint.endpoint.files import diff, write
 from pyhf_endpoint.endpoint.identities import check_identities
 from pyhf_endpoint.endpoint.options import DEFAULT_ENVIRONMENT, Environment, Options, parse_settings
@@ -15,9 +16,11 @@ __all__ = [
     "TEMPLATE",
     "Bundle",
     "Environment",
+    "Guide",
     "Options",
     "check_identities",
     "diff",
+    "guide",
     "launcher_folder",
     "load_user_config",
     "parse_settings",

@@ -27,9 +27,10 @@ take it for a name.
 import math
 from typing import TypeAlias
 
+from pyhf_endpoint.endpoint.container import COMMAND, container_command
 from pyhf_endpoint.endpoint.limits import longest_task_s
 from pyhf_endpoint.endpoint.options import Options
-from pyhf_endpoint.endpoint.worker_init import variables, worker_init
+from pyhf_endpoint.endpoint.worker_init import worker_init
 from pyhf_endpoint.errors import UsageError
 from pyhf_endpoint.profiles import Resolved
 from pyhf_endpoint.profiles.schedulers import (
@@ -55,7 +56,6 @@ _LAUNCHERS = {
     "simple": "SimpleLauncher",
     "single-node": "SingleNodeLauncher",
 }
-_ENGINES_CONTAINERS = {"apptainer", "singularity", "docker", "podman", "podman-hpc"}
 
 
 def site_facts(use: Resolved, options: Options) -> dict[str, Json]:
@@ -90,7 +90,7 @@ def site_facts(use: Resolved, options: Options) -> dict[str, Json]:
         "cpu_affinity": _affinity(use, len(slots), workers),
         "address": _address(use),
         "launcher": _launcher(use),
-        "command": _command(use, options, workers, cores),
+        "command": _command(use, options),
         "worker_init": [*worker_init(use, options.environment, workers, cores)],
         "cores_per_node": cores or 0,
         "memory_gb": use["memory_gb"] or 0,
@@ -174,23 +174,12 @@ def _launcher(use: Resolved) -> dict[str, Json]:
     return found
 
 
-def _command(use: Resolved, options: Options, workers: int | None, cores: int | None) -> str:
+def _command(use: Resolved, options: Options) -> str:
     # Inside of a container, if there is one, and by the Python that has Globus Compute.
-    pool = "globus-compute-endpoint python-exec pyhf_endpoint.pool {EXECUTOR_LAUNCH_CMD}"
-    container = use.profile.container
+    pool = f"globus-compute-endpoint python-exec pyhf_endpoint.pool {COMMAND}"
     if options.environment.kind == "venv" or isinstance(use.profile.scheduler, KubernetesScheduler):
         return pool  # a pod is the container
-    if container.runtime not in _ENGINES_CONTAINERS:
-        raise UsageError(
-            f"site `{use.profile.name}`: its container runtime is `{container.runtime}`, which Globus Compute does not start;"
-            " use a virtual environment: --env venv:PATH"
-        )
-    flags = [container.flags] if container.flags else []
-    if container.runtime not in {"apptainer", "singularity"}:
-        # These runtimes pass no variable that is not named, and show no folder.
-        names = (*variables(use, workers, cores), "JAX_COMPILATION_CACHE_DIR", "GC_TASK_TIMEOUT")
-        flags += [*(f"-e {name}" for name in names), "-v {EXECUTOR_RUNDIR}:{EXECUTOR_RUNDIR} -t"]
-    return " ".join([container.runtime, "run", *flags, options.environment.place, pool])
+    return container_command(use, options.environment.place, pool)
 
 
 def _of_scheduler(use: Resolved, options: Options) -> dict[str, Json]:

@@ -5,9 +5,9 @@ from typing import Any
 
 import yaml
 
+from pyhf_endpoint.endpoint.container import COMMAND, RUN_FOLDER
 from pyhf_endpoint.endpoint.render import Bundle
 from pyhf_endpoint.endpoint.user_config import render_user_config
-from pyhf_endpoint.errors import UsageError
 
 __all__ = ["parsl_config"]
 
@@ -22,8 +22,6 @@ _ENGINES_OWN = {
     "container_type",
     "container_cmd_options",
 }
-# What Globus Compute replaces in the command.
-_COMMAND, _RUN_FOLDER = "{EXECUTOR_LAUNCH_CMD}", "{EXECUTOR_RUNDIR}"
 _HEAD = '''"""Parsl on {site}, from the site profile of pyhf-endpoint: `parsl.load(config)`."""
 '''
 
@@ -32,7 +30,7 @@ def parsl_config(bundle: Bundle) -> str:
     """Return the text of a Python module that defines `config`, with the template's defaults for users' options.
 
     Raises:
-        UsageError: The defaults are incomplete, or the container runtime needs Globus Compute.
+        UsageError: The defaults are incomplete.
         MissingExtraError: Globus Compute's endpoint is not installed.
     """
     engine = yaml.safe_load(render_user_config(bundle))["engine"]
@@ -93,8 +91,6 @@ def _call(typed: Mapping[str, Any]) -> str:
 
 
 def _launch_command(engine: Mapping[str, Any]) -> Iterator[str]:
-    command = engine["container_cmd_options"]
-    if _RUN_FOLDER in command:
-        kind = command.partition(" ")[0]
-        raise UsageError(f"the runtime `{kind}` is started by Globus Compute alone; for Parsl use --env venv:PATH")
-    yield f"            launch_cmd={command.removesuffix(_COMMAND)!r} + DEFAULT_LAUNCH_CMD,"
+    # Parsl alone knows no folder of an engine; what workers read lies where they log.
+    prefix = engine["container_cmd_options"].removesuffix(COMMAND).replace(RUN_FOLDER, "{logdir}")
+    yield f"            launch_cmd={prefix!r} + DEFAULT_LAUNCH_CMD,"

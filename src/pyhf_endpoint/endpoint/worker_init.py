@@ -9,7 +9,7 @@ from pyhf_endpoint.endpoint.options import Environment
 from pyhf_endpoint.profiles import Resolved
 from pyhf_endpoint.profiles.hardware import Proxy
 
-__all__ = ["THREADS", "proxy_variables", "variables", "worker_init"]
+__all__ = ["LIMIT", "THREADS", "cleans", "passed_variables", "proxy_variables", "variables", "worker_init"]
 
 #: The variables by which numerical libraries are told how many threads to start.
 THREADS = (
@@ -20,6 +20,17 @@ THREADS = (
     "NUMEXPR_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS",
 )
+#: The variable by which Globus Compute's worker knows when a task has taken too long; the templates set it, last of all.
+LIMIT = "GC_TASK_TIMEOUT"
+_JOBS = {
+    "slurm": ("SLURM_JOB_ID", "SLURMD_NODENAME"),
+    "pbspro": ("PBS_JOBID",),
+    "torque": ("PBS_JOBID",),
+    "cobalt": ("COBALT_JOBID",),
+}
+# Options with which Apptainer passes no variable on, and by what it knows those that are meant all the same.
+_CLEANS = re.compile(r"(^|\s)(--containall|--cleanenv|-[a-zA-Z]*[eC][a-zA-Z]*)(\s|$)")
+_PREFIXES = {"apptainer": "APPTAINERENV_", "singularity": "SINGULARITYENV_"}
 _PLATFORMS = {"cuda12": "cuda,cpu", "cuda13": "cuda,cpu", "rocm": "rocm,cpu", "cpu": "cpu"}
 
 
@@ -39,6 +50,8 @@ def _lines(use: Resolved, environment: Environment, workers: int | None, cores: 
     yield from use.profile.environment
     if environment.kind == "image":
         yield from use.profile.container.setup
+        # Modules of the host's Python have no business in the image, and some runtimes pass everything on.
+        yield "unset PYTHONHOME PYTHONPATH"
     proxies = proxy_variables(use.profile.proxies, "compute")
     if proxies:
         yield _export(proxies)
@@ -52,7 +65,23 @@ def _lines(use: Resolved, environment: Environment, workers: int | None, cores: 
     yield _export({name: value for name, value in variables(use, workers, cores).items() if name in THREADS})
     yield _export({name: value for name, value in variables(use, workers, cores).items() if name not in THREADS})
     # On the node's own disk, and under a name that nobody can have taken before: what lies there is executed.
-    yield 'export JAX_COMPILATION_CACHE_DIR="$(mktemp -u "${TMPDIR:-/tmp}/jax-cache.XXXXXXXXXX")"'
+    if environment.kind == "venv":
+        yield 'export JAX_COMPILATION_CACHE_DIR="$(mktemp -u "${TMPDIR:-/tmp}/jax-cache.XXXXXXXXXX")"'
+        return
+    # In an image there is no other folder to be sure of; its home may be nobody's, or read-only.
+    yield 'export JAX_COMPILATION_CACHE_DIR="$(mktemp -u /tmp/jax-cache.XXXXXXXXXX)"'
+    yield 'export GLOBUS_COMPUTE_USER_DIR="$(mktemp -u /tmp/globus-compute.XXXXXXXXXX)"'
+    if cleans(use):
+        prefix = _PREFIXES[use.profile.container.runtime]
+        # Only what has this prefix passes, so that what each node has of its own must stay out. None of the values has a blank.
+        names = "|".join(_ours(use, workers, cores))
+        yield f"export $(env | grep -E '^({names})=' | sed 's/^/{prefix}/')"
+
+
+def cleans(use: Resolved) -> bool:
+    """Whether the site's Apptainer is told to pass no variable on."""
+    container = use.profile.container
+    return container.runtime in _PREFIXES and _CLEANS.search(container.flags) is not None
 
 
 def variables(use: Resolved, workers: int | None, cores: int | None) -> dict[str, str]:
@@ -64,6 +93,17 @@ def variables(use: Resolved, workers: int | None, cores: int | None) -> dict[str
         sharing = math.ceil(workers / devices)
         found["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{math.floor(900 / sharing) / 1000:.3f}"
     return found
+
+
+def passed_variables(use: Resolved, workers: int | None, cores: int | None) -> tuple[str, ...]:
+    """Return the names of the variables that workers in a container need of the block's: our own, its devices and its job."""
+    devices = [use.accelerators.visibility] if use.accelerators else []
+    job = _JOBS.get(use.profile.scheduler.kind, ())
+    return (*_ours(use, workers, cores), LIMIT, *devices, *job)
+
+
+def _ours(use: Resolved, workers: int | None, cores: int | None) -> tuple[str, ...]:
+    return (*variables(use, workers, cores), "JAX_COMPILATION_CACHE_DIR", "GLOBUS_COMPUTE_USER_DIR")
 
 
 def proxy_variables(proxies: tuple[Proxy, ...], where: str) -> dict[str, str]:
