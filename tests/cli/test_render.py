@@ -24,6 +24,7 @@ def test_a_sites_endpoint_is_written_with_its_defaults(tmp_path: Path) -> None:
     assert done.out.splitlines() == [str(tmp_path / "p" / name) for name in FILES]
     assert done.err == "polaris: workers use venv:~/pyhf-endpoint-venv\n"
     defaults = {name: shape["default"] for name, shape in schema(tmp_path / "p").items()}
+    assert defaults.pop("task_limit_s") == 3600
     assert defaults == {"account": "mine", "queue": "capacity", "walltime_minutes": 60, "nodes_per_block": 1, "max_blocks": 3}
     assert '"ifname": "bond0"' in (tmp_path / "p" / TEMPLATE).read_text(encoding="utf-8")
     assert run("render", "polaris", "-o", tmp_path / "p", *options).out == ""
