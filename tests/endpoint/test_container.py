@@ -45,11 +45,15 @@ def test_shifter_is_told_the_whole_command() -> None:
     [
         ("docker", "", "--rm --network host --user $(id -u):$(id -g)"),
         ("docker", "--gpus all", "--gpus all --rm --network host --user $(id -u):$(id -g)"),
-        ("podman", "", "--rm --network host --userns keep-id"),
+        ("podman", "", "--rm --network host --userns keep-id --user $(id -u):$(id -g)"),
         ("podman", "--network host --user 0", "--network host --user 0 --rm"),
-        ("podman-hpc", "--gpu --net host", "--gpu --net host --rm --userns keep-id"),
+        ("podman-hpc", "--gpu --net host", "--gpu --net host --rm --userns keep-id --user $(id -u):$(id -g)"),
         ("podman", "--net=host -u 0 --rm", "--net=host -u 0 --rm"),
-        ("podman", "-v /data/--user:/data", "-v /data/--user:/data --rm --network host --userns keep-id"),
+        (
+            "podman",
+            "-v /data/--user:/data",
+            "-v /data/--user:/data --rm --network host --userns keep-id --user $(id -u):$(id -g)",
+        ),
     ],
 )
 def test_a_worker_is_on_the_hosts_network_and_reads_its_owners_files_unless_the_site_says_otherwise(

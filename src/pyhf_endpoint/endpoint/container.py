@@ -42,8 +42,9 @@ class _Runtime:
 # The engine's folder can be read by its owner alone, whom the image, which has a user of its own, does not know.
 _REMOVED = ("--rm", r"--rm\b")
 _NETWORK = ("--network host", r"--net(work)?\b")
-_KEEP_ID = ("--userns keep-id", r"--userns\b|--user\b|-u\b")
 _USER = ("--user $(id -u):$(id -g)", r"--userns\b|--user\b|-u\b")
+# Without root's rights the account is mapped to itself; still the image's own user must not be taken.
+_KEEP_ID = (f"--userns keep-id {_USER[0]}", _USER[1])
 _APPTAINER = f" run FLAGS --bind {RUN_FOLDER} IMAGE {COMMAND}"
 _DOCKER = f" run FLAGS -v {RUN_FOLDER}:{RUN_FOLDER} -t IMAGE {COMMAND}"
 _RUNTIMES: Mapping[str, _Runtime] = {
