@@ -1,6 +1,7 @@
 """An administrator with a home of their own, whose endpoint is ended whatever becomes of the test."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,9 +37,9 @@ def administrator(endpoint: str, caller: Caller, home: Path, patch: pytest.Monke
     psutil.wait_procs(alive, timeout=20)
 
 
-def deploy(site: str, *options: object, code: int = 0) -> str:
-    """Deploy a site's endpoint, and return what the command says."""
-    return run("deploy", site, "--contact-email", "nobody@localhost", *options, code=code).out
+def deploy(site: str, *options: object, code: int = 0, python: Path = Path(sys.executable)) -> str:
+    """Deploy a site's endpoint by the package of a Python, and return what the command says."""
+    return run("deploy", site, "--contact-email", "nobody@localhost", *options, code=code, python=python).out
 
 
 def processes(endpoint: str, home: Path) -> list[psutil.Process]:

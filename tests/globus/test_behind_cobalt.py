@@ -93,8 +93,8 @@ def words(cray: Cray) -> tuple[dict[str, str], Path]:
 
 
 def test_a_grid_of_125_is_computed_by_jobs_of_our_cobalt_provider(cray: Cray, tmp_path: Path) -> None:
-    options = ("--account", "atlas", "--env", f"venv:{cray.environment}", "--path", cray.batch.bin)
-    said = deploy(NAME, *options)
+    options = ("--account", "atlas", "--path", cray.batch.bin, "--no-probe")
+    said = deploy(NAME, *options, python=cray.environment / "bin" / "python")
     assert f"{cray.launcher / 'globus-compute-endpoint'}: makes Cobalt known to Globus Compute" in said
     folder = Daemon(NAME).folder
     path = yaml.safe_load((folder / "user_environment.yaml").read_text())["PATH"].split(os.pathsep)

@@ -81,7 +81,7 @@ def test_a_grid_of_125_is_computed_by_jobs_of_slurm_that_undeploy_ends(lab: tupl
     site, path = lab
     cluster = site.cluster
     options = ("--account", "tests", "--queue", "cpu", "--variant", "cpu")
-    said = deploy(NAME, *options, "--path", path)
+    said = deploy(NAME, *options, "--path", path, "--no-probe")
     assert "is online" in said
     endpoint = Daemon(NAME).id
     environment = yaml.safe_load((Daemon(NAME).folder / "user_environment.yaml").read_text())
