@@ -1,5 +1,6 @@
 """An endpoint's daemon on this machine, by Globus Compute's own command line and the files that it keeps."""
 
+import contextlib
 import json
 import os
 import sys
@@ -15,6 +16,7 @@ __all__ = ["Daemon", "home"]
 _PROGRAM = "globus-compute-endpoint"
 _COMMAND_S = 120.0
 _FORCED_STOP_S = 60.0
+_KILLED_S = 5.0
 _TAIL = 1500  # characters of a failed command that are shown
 
 
@@ -95,7 +97,7 @@ class Daemon:
         except TransportError:
             # Its command gives up after ten seconds; the daemon, after as many, ends users' processes by force, and then itself.
             if not self._ends():
-                raise
+                self._kill()
 
     def delete(self) -> None:
         """Stop it and remove it, here and from the service."""
@@ -116,6 +118,21 @@ class Daemon:
             time.sleep(0.2)
         self.forget_dead()
         return self.pid is None
+
+    def _kill(self) -> None:
+        """End a daemon that does not heed its signal, with all that it has started."""
+        import psutil  # which Globus Compute brings
+
+        try:
+            daemon = psutil.Process(self.pid or 0)
+            processes = [daemon, *daemon.children(recursive=True)] if self.pid else []
+        except psutil.NoSuchProcess:
+            processes = []
+        for one in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
+        psutil.wait_procs(processes, timeout=_KILLED_S)
+        self.forget_dead()
 
     def _run(self, *arguments: str) -> None:
         program = Path(sys.executable).parent / _PROGRAM
