@@ -92,6 +92,14 @@ def test_what_is_submitted_together_goes_in_one_request() -> None:
     assert len(endpoint.requests) < 10
 
 
+def test_who_has_given_up_is_told_no_more(caplog: pytest.LogCaptureFixture) -> None:
+    with sending(Endpoint(lambda _: None)) as sender:
+        future = sender.submit(Function("fit"), b"1")
+        assert future.cancel()
+    assert future.cancelled()
+    assert not caplog.records  # of a callback that failed
+
+
 def test_no_request_is_larger_than_the_service_takes() -> None:
     endpoint, payloads = Endpoint(), [junk(4_000_000) for _ in range(8)]
     with sending(endpoint) as sender:

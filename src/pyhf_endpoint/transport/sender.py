@@ -255,6 +255,8 @@ def _resolve(job: Job, answer: Answer) -> None:
 
 
 def _pass_on(done: Future[str], future: Future[bytes]) -> None:
+    if not future.set_running_or_notify_cancel():  # who asked has given up meanwhile
+        return
     try:
         future.set_result(wire.result(done.result()))
     except Exception as error:
