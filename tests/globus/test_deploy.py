@@ -60,6 +60,7 @@ def test_deploy_probe_grid_crash_and_undeploy(service: StandIn, home: Path) -> N
     assert "workers of bench" in first
     assert "\npinning: passed (1 worker on 1 node" in first
     snippet = (daemon.folder / "snippet.yaml").read_text()
+    assert yaml.safe_load(snippet)[NAME]["workers"] == os.cpu_count()
     assert first.endswith(f"for users, as `pyhf-endpoint sites add bench snippet.yaml`:\n{snippet}")
     assert "functions registered" in first
     assert f"endpoint {daemon.id} is online" in first

@@ -106,7 +106,7 @@ def deploy(order: Order, service: Service, registry: Registry) -> Iterator[str]:
     if order.systemd and systemd.write(order.name)[1]:
         yield f"{systemd.unit_path(order.name)}: has changed; let systemd know: {systemd.manager()} daemon-reload"
     yield from _run(daemon, service, restart=bool(changed - multiuser.RELOADED) or order.renewed)
-    entry = _entry(daemon, functions, bundle)
+    entry = _entry(daemon, functions, bundle, order.use)
     text = snippet(order.use.profile.name, entry)
     path = daemon.folder / SNIPPET
     path.write_text(text, encoding="utf-8")
@@ -221,7 +221,14 @@ def _pruned(daemon: Daemon) -> Iterator[str]:
         yield f"{daemon.folder / logs.USERS}: {removed / 1e6:.1f} MB of old logs are removed"
 
 
-def _entry(daemon: Daemon, functions: dict[str, str], bundle: Bundle) -> directory.Entry:
+def _entry(daemon: Daemon, functions: dict[str, str], bundle: Bundle, use: Resolved) -> directory.Entry:
+    # Without a scheduler the workers are here, one a core; elsewhere the profile says how many there are, or nobody knows.
+    here = use.profile.scheduler.kind == "local" and not use["workers_per_node"]
     return directory.Entry.model_validate(
-        {"endpoint": daemon.id, "functions": functions, "options": json.loads(bundle.files[SCHEMA])}
+        {
+            "endpoint": daemon.id,
+            "functions": functions,
+            "options": json.loads(bundle.files[SCHEMA]),
+            "workers": os.cpu_count() if here else None,
+        }
     )
