@@ -65,8 +65,12 @@ def test_the_image_is_the_one_that_make_leaves() -> None:
 @pytest.mark.parametrize(
     ("site", "runtime", "message"),
     [
-        ("local", None, "its container runtime is `unknown`, which Globus Compute does not start, so that it has no image"),
-        ("local", "shifter", "its container runtime is `shifter`"),
+        ("local", None, "its container runtime is `unknown`, which is not known to run workers, so that it has no image"),
+        (
+            "local",
+            "shifter",
+            "its container runtime, `shifter`, takes images from a registry; push it and name it: --env image:ADDRESS",
+        ),
         ("local", "apptainer", r"pyhf-endpoint-[0-9.]+-cpu-\w+\.sif is not there; make it with `make sif-cpu`, or name one"),
         ("local", "kubernetes", "push it and name it: --env image:ADDRESS"),
     ],

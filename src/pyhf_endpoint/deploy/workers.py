@@ -120,9 +120,12 @@ def _image(use: Resolved) -> str:
         if path.is_file():
             return str(path)
         raise UsageError(f"site `{site}`: {path} is not there; make it with `make sif-{variant}`, or name one: --env image:PATH")
-    if runtime == "kubernetes":
-        raise UsageError(f"site `{site}`: pods need an image that the cluster can pull; push it and name it: --env image:ADDRESS")
+    if runtime in {"kubernetes", "shifter"}:
+        raise UsageError(
+            f"site `{site}`: its container runtime, `{runtime}`, takes images from a registry; push it and name it:"
+            " --env image:ADDRESS"
+        )
     raise UsageError(
-        f"site `{site}`: its container runtime is `{runtime}`, which Globus Compute does not start, so that it has no image;"
+        f"site `{site}`: its container runtime is `{runtime}`, which is not known to run workers, so that it has no image;"
         " use a virtual environment: --env venv:PATH"
     )
