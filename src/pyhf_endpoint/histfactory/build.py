@@ -1,12 +1,13 @@
 """The arrays of one batch, assembled from the records of a walk."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from pyhf_endpoint.errors import FitError
+from pyhf_endpoint.histfactory.arrays import Floats
 from pyhf_endpoint.histfactory.batch import Batch, Names, Rows, Shared, Sizes
 from pyhf_endpoint.histfactory.constraints import Constraints, Widths, poisson_widths, stat_widths
 from pyhf_endpoint.histfactory.faults import explain
@@ -20,15 +21,28 @@ from pyhf_endpoint.histfactory.tables import (
     histogram_tables,
     nominal_tables,
     norm_tables,
+    numbers_of,
     one_hot,
     padding,
     places_of,
 )
-from pyhf_endpoint.histfactory.walk import BACKGROUND, Own, Records, Walk
+from pyhf_endpoint.histfactory.walk import BACKGROUND, Own, Walk
 
 __all__ = ["FaultyRowsError", "build"]
 
 Integers = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The data of all records."""
+
+    nominal: Flat
+    hist: Flat
+    stat: Flat
+    shape: Flat
+    norm: Floats
+    """High and low factors [2, N] of normsys."""
 
 
 class FaultyRowsError(Exception):
@@ -46,27 +60,33 @@ def build(walk: Walk, hypotheses: Sequence[Hypothesis], owns: Sequence[Own], cod
         FaultyRowsError: Which hypotheses, or whether the background, cannot be used, and why.
     """
     try:
-        records = walk.records
-        flats = [flatten(walk.bins, table) for table in (records.nominal, records.hist, records.stat, records.shape)]
+        numbers = _numbers(walk)
         counts = np.array([[count for channel in hypothesis.channels for count in channel.observed] for hypothesis in hypotheses])
-        sound = (
-            _all_finite(flats, walk.records)
-            and counts.dtype.kind in "if"
-            and bool(np.isfinite(counts).all() and (counts >= 0).all())
-        )
+        sound = _all_finite(numbers) and counts.dtype.kind in "if" and bool(np.isfinite(counts).all() and (counts >= 0).all())
     except (TypeError, ValueError):
         sound = False
     if not sound:
         raise _explained(hypotheses)
-    batch = _assemble(walk, hypotheses, owns, codes, flats)
+    batch = _assemble(walk, hypotheses, owns, codes, numbers)
     rows = replace(batch.rows, counts=np.concatenate([counts, counts[-1:]]).astype(float))
     full = replace(batch, rows=rows)
     return replace(full.take(range(len(hypotheses))), background=full.take([len(hypotheses)]))
 
 
-def _all_finite(flats: Sequence[Flat], records: Records) -> bool:
-    factors = np.array(records.norm.parts, dtype=float)
-    return bool(np.isfinite(factors).all() and (factors > 0).all()) and all(
+def _numbers(walk: Walk) -> Numbers:
+    records = walk.records
+    return Numbers(
+        nominal=flatten(records.nominal),
+        hist=flatten(records.hist),
+        stat=flatten(records.stat),
+        shape=flatten(records.shape),
+        norm=np.array(numbers_of(records.norm)),
+    )
+
+
+def _all_finite(numbers: Numbers) -> bool:
+    flats = (numbers.nominal, numbers.hist, numbers.stat, numbers.shape)
+    return bool(np.isfinite(numbers.norm).all() and (numbers.norm > 0).all()) and all(
         bool(np.isfinite(values).all()) for flat in flats for values in flat.values
     )
 
@@ -82,7 +102,7 @@ def _explained(hypotheses: Sequence[Hypothesis]) -> FaultyRowsError:
 
 def _order(walk: Walk) -> tuple[Sizes, Integers, Integers]:
     """Sizes (bins aside), the column of each alpha, and the place of each multiplier among the multipliers."""
-    moves, scales = (set(places_of(table)[:, 3].tolist()) for table in (walk.records.hist, walk.records.norm))
+    moves, scales = set(walk.records.hist.targets), set(walk.records.norm.targets)
     inert = [alpha for alpha in range(len(walk.alphas)) if alpha not in moves | scales]
     active = sorted(moves - scales) + sorted(moves & scales) + sorted(scales - moves)
     free = [number for number, kind in enumerate(walk.kinds) if kind in FREE_KINDS]
@@ -91,9 +111,8 @@ def _order(walk: Walk) -> tuple[Sizes, Integers, Integers]:
     alphas[active + inert] = np.arange(len(walk.alphas))
     multipliers = np.zeros(len(walk.kinds), dtype=np.intp)
     multipliers[constrained + free] = len(inert) + np.arange(len(walk.kinds))
-    places = places_of(walk.records.nominal)
-    common = places[:, 0] == BACKGROUND
-    slots = [1 + int(places[which, 1].max(initial=0)) for which in (common, ~common)]
+    row, slot, *_ = places_of(walk.records.nominal)
+    slots = [1 + int(slot[which].max(initial=0)) for which in (row == BACKGROUND, row != BACKGROUND)]
     sizes = Sizes(
         bins=sum(walk.bins),
         channels=len(walk.bins),
@@ -108,11 +127,15 @@ def _order(walk: Walk) -> tuple[Sizes, Integers, Integers]:
     return sizes, alphas, multipliers
 
 
-def _names(own: Own, sizes: Sizes, alphas: Integers, multipliers: Integers) -> Names:
-    return {
-        name: (ref.kind, tuple((alphas[ref.ids] if ref.kind == "alpha" else sizes.alphas + multipliers[ref.ids]).tolist()))
-        for name, ref in own.sets.items()
-    }
+def _names(owns: Sequence[Own], sizes: Sizes, alphas: Integers, multipliers: Integers) -> list[Names]:
+    moves, scales = alphas.tolist(), (sizes.alphas + multipliers).tolist()
+    return [
+        {
+            name: (ref.kind, tuple([(moves if ref.kind == "alpha" else scales)[number] for number in ref.ids]))
+            for name, ref in own.sets.items()
+        }
+        for own in owns
+    ]
 
 
 def _stripped(hypothesis: Hypothesis) -> Hypothesis:
@@ -122,18 +145,18 @@ def _stripped(hypothesis: Hypothesis) -> Hypothesis:
 
 
 def _assemble(
-    walk: Walk, hypotheses: Sequence[Hypothesis], owns: Sequence[Own], codes: tuple[str, str], flats: list[Flat]
+    walk: Walk, hypotheses: Sequence[Hypothesis], owns: Sequence[Own], codes: tuple[str, str], numbers: Numbers
 ) -> Batch:
     """Rows of all hypotheses and, last, one without own samples; observed counts are left empty."""
-    nominal, hist, stat, shape = flats
     sizes, alphas, multipliers = _order(walk)
     axes = Axes(len(hypotheses) + 1, sizes.bins, sizes.channels, sizes.slots, sizes.own_slots)
-    common = _names(walk.background, sizes, alphas, multipliers)
-    own_names = [_names(own, sizes, alphas, multipliers) for own in owns]
-    terms = _constraints(axes, sizes, multipliers, (stat, shape), (common, own_names), hypotheses)
-    nominals = nominal_tables(axes, nominal)
-    linear, curve = histogram_tables(axes, hist, alphas, sizes.hist)
-    poly, log_high, log_low = norm_tables(axes, walk, codes[0], alphas - (sizes.alphas - sizes.norm), sizes.norm)
+    common, *own_names = _names([walk.background, *owns], sizes, alphas, multipliers)
+    terms = _constraints(axes, sizes, multipliers, (numbers.stat, numbers.shape), (common, own_names), hypotheses)
+    nominals = nominal_tables(axes, numbers.nominal)
+    linear, curve = histogram_tables(axes, nominals, numbers.hist, alphas, sizes.hist)
+    poly, log_high, log_low = norm_tables(
+        axes, (walk.records.norm, numbers.norm), codes[0], alphas - (sizes.alphas - sizes.norm), sizes.norm
+    )
     table = factor_table(axes, walk, multipliers, sizes.multipliers)
     both = np.concatenate([linear[0], curve[0]], axis=2)
     flat_bins = sizes.bins * sizes.slots
@@ -196,15 +219,10 @@ def _constraints(
     widths = Widths(*stat_widths(flats[0], column, shape), *poisson_widths(flats[1], column, shape))
     try:
         terms = Constraints(axes.rows, sizes.alphas, sizes.parameters, index_settings(hypotheses[0].settings))
-        terms.fill(slice(None), names[0], widths)
+        terms.fill(names[0], widths)
     except FitError as fault:
         raise FaultyRowsError({}, str(fault)) from None
-    faulty = {}
-    for row, own in enumerate(names[1]):
-        try:
-            terms.fill(row, own, widths)
-        except FitError as fault:
-            faulty[row] = str(fault)
+    faulty = terms.fill_rows(names[1], widths)
     if faulty:
         raise FaultyRowsError(faulty)
     return terms

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyhf_endpoint.errors import FitError
 from pyhf_endpoint.histfactory.arrays import Floats
 from pyhf_endpoint.histfactory.batch import Names
 from pyhf_endpoint.histfactory.parameters import ParameterSet, configure
@@ -30,23 +31,41 @@ class Constraints:
         self.fixed: npt.NDArray[np.bool_] = np.ones(shape, dtype=bool)
         self.present: npt.NDArray[np.bool_] = np.zeros(shape, dtype=bool)
         self._settings = settings
-        self._known: dict[tuple[str, str, int], ParameterSet] = {}
+        self._known: dict[tuple[str | None, str, int], ParameterSet] = {}
 
-    def fill(self, rows: slice | int, names: Names, widths: "Widths") -> None:
-        """Set the parameters `names` in `rows`, with the widths that the model gives to staterror and shapesys.
+    def fill(self, names: Names, widths: "Widths") -> None:
+        """Set the parameters `names` in all rows, with the widths that the model gives to staterror and shapesys.
 
         Raises:
             FitError: A setting in the measurement that does not fit its parameter.
         """
         for name, (kind, columns) in names.items():
-            key = (name, kind, len(columns))
-            found = self._known.get(key)
-            if found is None:
-                found = self._known[key] = configure(*key, self._settings.get(name, {}))
-            self._set(rows, kind, list(columns), found, widths)
+            self._set((slice(None), list(columns)), kind, self._configured(name, kind, len(columns)), widths)
 
-    def _set(self, rows: slice | int, kind: str, columns: list[int], found: ParameterSet, widths: "Widths") -> None:
-        at = (rows, columns)
+    def fill_rows(self, names: Sequence[Names], widths: "Widths") -> dict[int, str]:
+        """Set the parameters that each row has to itself; return what does not fit, by row."""
+        faulty: dict[int, str] = {}
+        alike: dict[tuple[str, tuple[int, ...], int], tuple[ParameterSet, list[int]]] = {}
+        for row, own in enumerate(names):
+            try:
+                for name, (kind, columns) in own.items():
+                    found = self._configured(name, kind, len(columns))
+                    alike.setdefault((kind, columns, id(found)), (found, []))[1].append(row)
+            except FitError as fault:
+                faulty[row] = str(fault)
+        for (kind, columns, _), (found, rows) in alike.items():
+            self._set((np.array(rows)[:, None], list(columns)), kind, found, widths)
+        return faulty
+
+    def _configured(self, name: str, kind: str, size: int) -> ParameterSet:
+        """Settings of a parameter set; those that the measurement does not mention have no name of their own."""
+        key = (name if name in self._settings else None, kind, size)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = configure(name, kind, size, self._settings.get(name, {}))
+        return found
+
+    def _set(self, at: tuple[Any, list[int]], kind: str, found: ParameterSet, widths: "Widths") -> None:
         self.present[at] = True
         self.init[at], self.lower[at], self.upper[at] = found.init, found.lower, found.upper
         self.fixed[at] = False

@@ -5,9 +5,15 @@ from typing import Any
 
 from pyhf_endpoint.errors import FitError
 
-__all__ = ["apply_patch"]
+__all__ = ["ARRAY", "OBJECT", "apply_patch"]
 
 Json = Any  # a JSON value: what a document holds is checked where it is read
+
+# Most are dicts and lists; asking an abstract class first is much slower.
+OBJECT = (dict, Mapping)
+"""What counts as a JSON object."""
+ARRAY = (list, Sequence)
+"""What counts as a JSON array, if it is no text."""
 
 
 def apply_patch(document: Json, operations: Sequence[Mapping[str, Json]]) -> Json:
@@ -24,7 +30,7 @@ def apply_patch(document: Json, operations: Sequence[Mapping[str, Json]]) -> Jso
         try:
             document = _apply(document, operation)
         except (KeyError, IndexError, TypeError, ValueError) as fault:
-            kind, path = (operation.get("op"), operation.get("path")) if isinstance(operation, Mapping) else (operation, "")
+            kind, path = (operation.get("op"), operation.get("path")) if isinstance(operation, OBJECT) else (operation, "")
             reason = fault.args[0] if fault.args else "it cannot be carried out"
             raise FitError(f"operation {position} (`{kind} {path}`): {reason}") from None
     return document
@@ -62,7 +68,8 @@ def _tokens(pointer: str) -> list[str]:
         return []
     if not pointer.startswith("/"):
         raise ValueError("a JSON pointer starts with `/`")
-    return [token.replace("~1", "/").replace("~0", "~") for token in pointer[1:].split("/")]
+    tokens = pointer[1:].split("/")
+    return [token.replace("~1", "/").replace("~0", "~") for token in tokens] if "~" in pointer else tokens
 
 
 def _index(array: list[Json], token: str, limit: int) -> int:
@@ -74,7 +81,7 @@ def _index(array: list[Json], token: str, limit: int) -> int:
 
 
 def _child(node: Json, token: str) -> Json:
-    if isinstance(node, Mapping):
+    if isinstance(node, OBJECT):
         if token not in node:
             raise KeyError(f"there is no member `{token}`")
         return node[token]
@@ -100,7 +107,7 @@ def _edit(node: Json, path: list[str], change: Callable[[Json, str], Json]) -> J
 
 def _assigned(parent: Json, key: str, value: Json) -> Json:
     _child(parent, key)
-    if isinstance(parent, Mapping):
+    if isinstance(parent, OBJECT):
         return {**parent, key: value}
     position = int(key)
     return [*parent[:position], value, *parent[position + 1 :]]
@@ -108,7 +115,7 @@ def _assigned(parent: Json, key: str, value: Json) -> Json:
 
 def _removed(parent: Json, key: str) -> Json:
     _child(parent, key)
-    if isinstance(parent, Mapping):
+    if isinstance(parent, OBJECT):
         return {name: value for name, value in parent.items() if name != key}
     position = int(key)
     return parent[:position] + parent[position + 1 :]
@@ -116,7 +123,7 @@ def _removed(parent: Json, key: str) -> Json:
 
 def _insert(document: Json, path: list[str], value: Json) -> Json:
     def inserted(parent: Json, key: str) -> Json:
-        if isinstance(parent, Mapping):
+        if isinstance(parent, OBJECT):
             return {**parent, key: value}
         if not isinstance(parent, list):
             raise TypeError(f"`{key}` is added to a value that is neither object nor array")
@@ -128,7 +135,7 @@ def _insert(document: Json, path: list[str], value: Json) -> Json:
 
 def _equal(left: Json, right: Json) -> bool:
     """JSON equality: 1 equals 1.0 but true does not equal 1."""
-    if isinstance(left, Mapping) and isinstance(right, Mapping):
+    if isinstance(left, OBJECT) and isinstance(right, OBJECT):
         return left.keys() == right.keys() and all(_equal(left[key], right[key]) for key in left)
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(_equal, left, right))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyhf_endpoint.errors import FitError, did_you_mean
-from pyhf_endpoint.histfactory.patch import apply_patch
+from pyhf_endpoint.histfactory.patch import ARRAY, OBJECT, apply_patch
 
 __all__ = ["Base", "Channel", "Hypothesis", "Sample", "read_base", "read_hypothesis"]
 
@@ -54,6 +54,8 @@ class Base:
     samples: Mapping[str, tuple[Sample, ...]]
     """By channel, sorted by name."""
     measurement: str | None
+    sound: Mapping[str, frozenset[int]]
+    """Identities of the samples of each channel; these objects need no second look."""
 
 
 def read_base(workspace: Mapping[str, Any], measurement: str | None) -> Base:
@@ -63,8 +65,8 @@ def read_base(workspace: Mapping[str, Any], measurement: str | None) -> Base:
         FitError: `workspace` lacks channels, observations or measurements, or they are not what HistFactory means by them.
     """
     _measurement(workspace, measurement)
-    samples = {name: tuple(sorted(members, key=_name)) for name, members in _channels(workspace)}
-    return Base(workspace, samples, measurement)
+    samples = {name: tuple(sorted(members, key=_name)) for name, members in _channels(workspace, {})}
+    return Base(workspace, samples, measurement, {name: frozenset(map(id, members)) for name, members in samples.items()})
 
 
 def read_hypothesis(base: Base, index: int, name: str, operations: Sequence[Mapping[str, Any]]) -> Hypothesis:
@@ -76,9 +78,9 @@ def read_hypothesis(base: Base, index: int, name: str, operations: Sequence[Mapp
     workspace = apply_patch(base.workspace, operations)
     config = _measurement(workspace, base.measurement)
     observed = _observations(workspace)
-    channels = tuple(_split(base, channel, samples, observed) for channel, samples in _channels(workspace))
+    channels = tuple(_split(base, channel, samples, observed) for channel, samples in _channels(workspace, base.sound))
     settings = config.get("parameters", ())
-    if not isinstance(settings, Sequence) or not all(isinstance(entry, Mapping) and "name" in entry for entry in settings):
+    if not isinstance(settings, ARRAY) or not all(isinstance(entry, OBJECT) and "name" in entry for entry in settings):
         raise FitError("measurement: `parameters` is not a list of objects with a `name`")
     return Hypothesis(name, index, operations, channels, config.get("poi", ""), settings)
 
@@ -89,35 +91,35 @@ def _split(base: Base, name: str, samples: Sequence[Sample], observed: Mapping[s
     bins = len(samples[0]["data"])
     if len(observed[name]) != bins:
         raise FitError(f"channel `{name}`: {bins} bins but {len(observed[name])} observed counts")
+    known, sound = base.samples.get(name, ()), base.sound.get(name, frozenset())
     present = set(map(id, samples))
-    shared = tuple(sample for sample in base.samples.get(name, ()) if id(sample) in present)
-    known = set(map(id, shared))
-    own = tuple(sorted((sample for sample in samples if id(sample) not in known), key=_name))
-    return Channel(name, bins, shared, own, observed[name])
+    shared = known if sound <= present else tuple([sample for sample in known if id(sample) in present])
+    own = [sample for sample in samples if id(sample) not in sound]
+    return Channel(name, bins, shared, tuple(sorted(own, key=_name)), observed[name])
 
 
 def _name(sample: Sample) -> str:
     return str(sample["name"])
 
 
-def _channels(workspace: Mapping[str, Any]) -> list[tuple[str, Sequence[Sample]]]:
+def _channels(workspace: Mapping[str, Any], sound: Mapping[str, frozenset[int]]) -> list[tuple[str, Sequence[Sample]]]:
     """Channel names with their samples, sorted by name (pyhf's order)."""
     found = {}
     for channel in _list(workspace, "channels"):
-        if not isinstance(channel, Mapping) or not isinstance(channel.get("name"), str):
+        if not isinstance(channel, OBJECT) or not isinstance(channel.get("name"), str):
             raise FitError("channels: an entry without a `name`")
         name = channel["name"]
         if name in found:
             raise FitError(f"channel `{name}` is given twice")
-        found[name] = _samples(name, channel)
+        found[name] = _samples(name, channel, sound.get(name, frozenset()))
     return sorted(found.items())
 
 
-def _samples(channel: str, entry: Mapping[str, Any]) -> Sequence[Sample]:
+def _samples(channel: str, entry: Mapping[str, Any], sound: frozenset[int]) -> Sequence[Sample]:
     samples: Sequence[Sample] = _list(entry, "samples", f"channel `{channel}`: ")
     names = set()
     for sample in samples:
-        if not isinstance(sample, Mapping) or not sample.keys() >= {"name", "data", "modifiers"} or not sample["data"]:
+        if id(sample) not in sound and not _is_sample(sample):
             raise FitError(f"channel `{channel}`: a sample without `name`, `data` and `modifiers`")
         names.add(sample["name"])
     if len(names) != len(samples):
@@ -125,6 +127,10 @@ def _samples(channel: str, entry: Mapping[str, Any]) -> Sequence[Sample]:
         twice = next(name for name in listed if listed.count(name) > 1)
         raise FitError(f"channel `{channel}` has two samples `{twice}`, of which pyhf would drop one; rename it or remove it")
     return samples
+
+
+def _is_sample(value: Any) -> bool:
+    return isinstance(value, OBJECT) and value.keys() >= {"name", "data", "modifiers"} and bool(value["data"])
 
 
 def _observations(workspace: Mapping[str, Any]) -> dict[str, Sequence[float]]:
@@ -150,7 +156,7 @@ def _measurement(workspace: Mapping[str, Any], name: str | None) -> Mapping[str,
 
 
 def _list(entry: Mapping[str, Any], member: str, where: str = "") -> Sequence[Any]:
-    value = entry.get(member) if isinstance(entry, Mapping) else None
-    if not isinstance(value, Sequence) or isinstance(value, str) or not value:
+    value = entry.get(member) if isinstance(entry, OBJECT) else None
+    if not isinstance(value, ARRAY) or isinstance(value, str) or not value:
         raise FitError(f"{where}`{member}` is missing, empty or not a list")
     return value

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ __all__ = [
     "histogram_tables",
     "nominal_tables",
     "norm_tables",
+    "numbers_of",
     "one_hot",
     "padding",
     "places_of",
@@ -55,30 +55,38 @@ class Flat:
     values: tuple[Floats, ...]
 
 
-def flatten(bins: Sequence[int], table: Table) -> Flat:
-    """Lay records out one after the other; `bins` gives the length of each channel's lists.
+def flatten(table: Table) -> Flat:
+    """Lay records out one after the other.
 
     Raises:
         ValueError: Lists of the wrong length, or with something else than numbers.
-        TypeError: Likewise.
     """
-    places = places_of(table)
-    sizes = np.array(bins, dtype=np.intp)
-    lengths = sizes[places[:, 2]]
-    for part in table.parts:
-        if not np.array_equal(np.fromiter(map(len, part), dtype=np.intp, count=len(part)), lengths):
-            raise ValueError("lists of the wrong length")
-    total = int(lengths.sum())
-    values = tuple(np.fromiter(chain.from_iterable(part), dtype=float, count=total) for part in table.parts)
-    spread = np.repeat(places, lengths, axis=0)
-    place = np.arange(total) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    values = tuple(numbers_of(table))
+    row, slot, channel, target = places_of(table)
+    sizes = np.array(table.bins, dtype=np.intp)
+    lengths = sizes[channel]
+    place = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     starts = np.concatenate([[0], np.cumsum(sizes)])
-    return Flat(spread[:, 0], spread[:, 1], spread[:, 3], starts[spread[:, 2]] + place, place, values)
+    row, slot, first, target = (np.repeat(of_record, lengths) for of_record in (row, slot, starts[channel], target))
+    return Flat(row, slot, target, first + place, place, values)
 
 
-def places_of(table: Table) -> Integers:
-    """Row, slot, channel and target of each record [N, 4]."""
-    return np.array(table.at, dtype=np.intp).reshape(-1, 4)
+def numbers_of(table: Table) -> list[Floats]:
+    """The parts of a table.
+
+    Raises:
+        ValueError: Lists of the wrong length, or something else than numbers.
+    """
+    if not table.sound:
+        raise ValueError("lists of the wrong length, or something else than numbers")
+    return [np.array(part, dtype=float) for part in table.parts]
+
+
+def places_of(table: Table) -> tuple[Integers, Integers, Integers, Integers]:
+    """Row, slot, channel and target of each record, each [N]."""
+    samples = np.array(table.places, dtype=np.intp).reshape(-1, 4)
+    row, slot, channel = np.repeat(samples[:, :3].T, samples[:, 3], axis=1)
+    return row, slot, channel, np.array(table.targets, dtype=np.intp)
 
 
 def nominal_tables(axes: Axes, flat: Flat) -> Pair:
@@ -91,36 +99,46 @@ def nominal_tables(axes: Axes, flat: Flat) -> Pair:
     return shared, own
 
 
-def histogram_tables(axes: Axes, flat: Flat, column: Integers, width: int) -> tuple[Pair, Pair]:
+def histogram_tables(axes: Axes, nominals: Pair, flat: Flat, column: Integers, width: int) -> tuple[Pair, Pair]:
     """`linear` and `curve` of histosys, each [B, S, width] and [H, B, G, width]; `column` gives each alpha's place."""
     common, target = flat.row == BACKGROUND, column[flat.target]
+    shared_at = flat.bin[common], flat.slot[common]
+    own_at = flat.row[~common], flat.bin[~common], flat.slot[~common]
     pairs = []
-    for values in variations(*flat.values):
+    for shared_values, own_values in zip(
+        variations(nominals[0][shared_at], *(values[common] for values in flat.values)),
+        variations(nominals[1][own_at], *(values[~common] for values in flat.values)),
+        strict=True,
+    ):
         shared = np.zeros((axes.bins, axes.slots, width))
         own = np.zeros((axes.rows, axes.bins, axes.own_slots, width))
-        shared[flat.bin[common], flat.slot[common], target[common]] = values[common]
-        own[flat.row[~common], flat.bin[~common], flat.slot[~common], target[~common]] = values[~common]
+        shared[(*shared_at, target[common])] = shared_values
+        own[(*own_at, target[~common])] = own_values
         pairs.append((shared, own))
     return pairs[0], pairs[1]
 
 
-def norm_tables(axes: Axes, walk: Walk, code: str, column: Integers, width: int) -> tuple[Pair, Pair, Pair]:
-    """Polynomials [width, 6, C S] and [H, 6, C, G, width], then both logarithms without the axis of length 6, of normsys."""
-    row, slot, channel, target = places_of(walk.records.norm).T
-    target = column[target]
-    high, low = (np.array(part, dtype=float) for part in walk.records.norm.parts)
-    poly, log_high, log_low = polynomial(code, high, low)
-    common = row == BACKGROUND
-    shared = np.zeros((width, 8, axes.channels, axes.slots))
-    own = np.zeros((axes.rows, 8, axes.channels, axes.own_slots, width))
-    content = np.concatenate([poly, log_high[None], log_low[None]]).T
-    shared[target[common], :, channel[common], slot[common]] = content[common]
-    own[row[~common], :, channel[~common], slot[~common], target[~common]] = content[~common]
-    flat = shared.reshape(width, 8, axes.channels * axes.slots)
-    pairs = [(flat[:, part], own[:, part]) for part in (slice(0, 6), 6, 7)]
-    shared_poly, shared_high, shared_low = (np.ascontiguousarray(pair[0]) for pair in pairs)
-    own_poly, own_high, own_low = (np.ascontiguousarray(pair[1]) for pair in pairs)
-    return (shared_poly, own_poly), (shared_high, own_high), (shared_low, own_low)
+def norm_tables(axes: Axes, records: tuple[Table, Floats], code: str, column: Integers, width: int) -> tuple[Pair, Pair, Pair]:
+    """Polynomials [width, 6, C S] and [H, 6, C, G, width], then both logarithms without the axis of length 6, of normsys.
+
+    `records` come with their high and low factors [2, N].
+    """
+    table, factors = records
+    row, slot, channel, target = places_of(table)
+    target, common = column[target], row == BACKGROUND
+    shared_at = target[common], (channel * axes.slots + slot)[common]
+    own_at = row[~common], ((channel * axes.own_slots + slot) * width + target)[~common]
+    poly, *logarithms = polynomial(code, *factors)
+    shared_poly = np.zeros((width, 6, axes.channels * axes.slots))
+    own_poly = np.zeros((axes.rows, 6, axes.channels * axes.own_slots * width))
+    shared_poly[shared_at[0], :, shared_at[1]] = poly.T[common]
+    own_poly[own_at[0], :, own_at[1]] = poly.T[~common]
+    pairs = [(shared_poly, own_poly.reshape(axes.rows, 6, axes.channels, axes.own_slots, width))]
+    for values in logarithms:
+        shared, own = np.zeros_like(shared_poly[:, 0]), np.zeros_like(own_poly[:, 0])
+        shared[shared_at], own[own_at] = values[common], values[~common]
+        pairs.append((shared, own.reshape(axes.rows, axes.channels, axes.own_slots, width)))
+    return pairs[0], pairs[1], pairs[2]
 
 
 def factor_table(axes: Axes, walk: Walk, column: Integers, multipliers: int) -> Integers:

@@ -5,7 +5,8 @@ identified by its role (how many such came before it), so that `stat_signal_300`
 next share a column. Unconstrained scalars of a patch, the parameter of interest above all, keep their names.
 """
 
-from collections.abc import Hashable, Sequence
+from array import array
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,10 @@ BACKGROUND = -1
 
 Factor = tuple[int, int]
 """First multiplier of a channel's bins and the step from bin to bin (0 where one parameter scales all bins)."""
+
+
+Place = tuple[int, int, int]
+"""Row, slot and channel of a sample."""
 
 
 class StandaloneError(Exception):
@@ -45,6 +50,8 @@ class Own:
 
     row: int
     sets: dict[str, ParameterRef] = field(default_factory=dict)
+    alphas: dict[str, int] = field(default_factory=dict)
+    """Alpha of each histosys and normsys by name, those of the background included."""
     touched: dict[str, dict[str, frozenset[int]]] = field(default_factory=dict)
     """Masks of background staterrors, with this hypothesis' samples."""
     signature: dict[Hashable, Hashable] = field(default_factory=dict)
@@ -56,31 +63,64 @@ class Own:
 class Table:
     """Records of one kind of modifier as flat lists, which spare the garbage collector a hundred thousand tuples."""
 
+    bins: Sequence[int]
+    """Of each channel."""
     width: int
-    at: list[int] = field(default_factory=list)
-    """Row, slot, channel and target (an alpha, or the first multiplier of the channel) of each record, end to end."""
-    parts: tuple[list[Any], ...] = ()
+    places: list[int] = field(default_factory=list)
+    """Row, slot, channel and number of records of each sample, end to end."""
+    targets: list[int] = field(default_factory=list)
+    """Alpha, or first multiplier of the channel, of each record."""
+    parts: tuple["array[float]", ...] = ()
+    """Numbers of all records, end to end."""
+    sound: bool = True
+    """Whether all of them were numbers, and their lists as long as their channel has bins."""
 
     def __post_init__(self) -> None:
-        self.parts = tuple([] for _ in range(self.width))
+        self.parts = tuple(array("d") for _ in range(self.width))
+
+    def add(self, place: Place, targets: Sequence[int], *parts: Sequence[float]) -> None:
+        """Append the records of a sample; each part holds their numbers, those of lists end to end."""
+        try:
+            numbers = [array("d", part) for part in parts]
+        except TypeError:
+            self.sound = False
+            return
+        self.places += (*place, len(targets))
+        self.targets += targets
+        for part, more in zip(self.parts, numbers, strict=True):
+            part += more
+
+    def add_lists(self, place: Place, targets: Sequence[int], *parts: Sequence[Sequence[float]]) -> None:
+        """Append the records of a sample; each part holds their lists, one number a bin."""
+        bins, numbers = self.bins[place[2]], []
+        try:
+            for lists in parts:
+                joined: list[float] = []
+                for one in lists:
+                    self.sound &= len(one) == bins
+                    joined += one
+                numbers.append(joined)
+        except TypeError:
+            self.sound = False
+        else:
+            self.add(place, targets, *numbers)
 
 
-@dataclass
 class Records:
     """What a walk collects; one entry a modifier."""
 
-    nominal: Table = field(default_factory=lambda: Table(1))
-    """Yields of the samples; target unused."""
-    hist: Table = field(default_factory=lambda: Table(3))
-    """Nominal, high and low yields of histosys."""
-    norm: Table = field(default_factory=lambda: Table(2))
-    """High and low factor of normsys."""
-    stat: Table = field(default_factory=lambda: Table(2))
-    """Nominal yields and uncertainties of staterror."""
-    shape: Table = field(default_factory=lambda: Table(2))
-    """Nominal yields and uncertainties of shapesys."""
-    factors: dict[tuple[int, int, int], list[Factor]] = field(default_factory=dict)
-    """By row, slot and channel."""
+    def __init__(self, bins: Sequence[int]) -> None:
+        self.nominal = Table(bins, 1)
+        """Yields of the samples; target unused."""
+        self.hist = Table(bins, 2)
+        """High and low yields of histosys."""
+        self.norm = Table(bins, 2)
+        """High and low factor of normsys."""
+        self.stat = Table(bins, 2)
+        """Nominal yields and uncertainties of staterror."""
+        self.shape = Table(bins, 2)
+        """Nominal yields and uncertainties of shapesys."""
+        self.factors: dict[Place, list[Factor]] = {}
 
 
 class Walk:
@@ -88,18 +128,21 @@ class Walk:
 
     def __init__(self, bins: Sequence[int], channels: Sequence[str]) -> None:
         self.bins, self.channels = bins, channels
-        self.records = Records()
+        self.records = Records(bins)
         self.alphas: dict[Hashable, int] = {}
         self.kinds: list[str] = []
         """Kind of each multiplier."""
         self.background = Own(BACKGROUND)
         self._multipliers: dict[Hashable, int] = {}
+        self._uneven: set[str] = set()
+        """Staterrors that not all samples of the background carry in the same channels."""
 
     def add_background(self, hypothesis: Hypothesis) -> None:
         """Collect the shared samples of a group."""
         for number, channel in enumerate(hypothesis.channels):
             for slot, sample in enumerate(channel.shared):
                 self._sample(self.background, slot, number, sample)
+        self._uneven = _uneven({name: ref.masks for name, ref in self.background.sets.items()})
 
     def add_own(self, row: int, hypothesis: Hypothesis) -> Own:
         """Collect a hypothesis' own samples.
@@ -108,7 +151,7 @@ class Walk:
             FitError: A sample or modifier that pyhf would refuse too.
             StandaloneError: The hypothesis needs a background to itself.
         """
-        own = Own(row)
+        own = Own(row, alphas=dict(self.background.alphas))
         slots = {name: slot for slot, name in enumerate(sorted({s["name"] for c in hypothesis.channels for s in c.own}))}
         for number, channel in enumerate(hypothesis.channels):
             for sample in channel.own:
@@ -132,43 +175,60 @@ class Walk:
 
     def _sample(self, own: Own, slot: int, channel: int, sample: Sample) -> None:
         where = f"channel `{self.channels[channel]}`, sample `{sample['name']}`"
-        records, row, data, modifiers = self.records, own.row, sample["data"], sample["modifiers"]
+        data, modifiers, place = sample["data"], sample["modifiers"], (own.row, slot, channel)
         if len(data) != self.bins[channel]:
             raise FitError(f"{where}: {len(data)} bins, but the channel has {self.bins[channel]}")
-        if len({(modifier["type"], modifier["name"]) for modifier in modifiers}) != len(modifiers):
-            raise FitError(f"{where}: two modifiers of the same type and name, of which pyhf would drop one; remove it")
-        place = (row, slot, channel)
-        records.nominal.at += (*place, 0)
-        records.nominal.parts[0].append(data)
-        hist, norm = records.hist, records.norm
-        hist_at, (nominals, highs, lows) = hist.at, hist.parts
-        norm_at, (high_factors, low_factors) = norm.at, norm.parts
-        known = self.background.sets
-        factors: list[Factor] = []
-        for modifier in modifiers:
-            kind, name, content = modifier["type"], modifier["name"], modifier.get("data")
+        try:
+            factors, distinct = self._modifiers(own, place, sample, where)
+        except Exception:
+            _check_twice(modifiers, where)  # what else is wrong comes second
+            raise
+        if distinct != len(modifiers):
+            _check_twice(modifiers, where)
+        self.records.nominal.add(place, [0], data)
+        self.records.factors[place] = factors
+        if own.row != BACKGROUND:
+            own.signature[slot, channel] = frozenset(factors)
+
+    def _modifiers(self, own: Own, place: Place, sample: Sample, where: str) -> tuple[list[Factor], int]:
+        """Collect the modifiers of a sample; return its factors and how many pairs of type and name there are.
+
+        A signal may carry a hundred histosys and normsys, so every step of this loop counts.
+        """
+        data, known = sample["data"], own.alphas
+        moved, highs, lows, moves = [], [], [], set()
+        scaled, ups, downs, scales = [], [], [], set()
+        factors, others = [], set()
+        for modifier in sample["modifiers"]:
+            kind = modifier["type"]
             if kind == "histosys":
-                ref = known.get(name)
-                alpha = ref.ids[0] if ref is not None and ref.kind == "alpha" else self._alpha(own, name, where)
+                alpha = known.get(modifier["name"])
+                if alpha is None:
+                    alpha = self._alpha(own, modifier["name"], where)
+                moves.add(alpha)
+                content = modifier.get("data")
                 high, low = content["hi_data"], content["lo_data"]
                 if high != data or low != data:
-                    hist_at += (row, slot, channel, alpha)
-                    nominals.append(data)
+                    moved.append(alpha)
                     highs.append(high)
                     lows.append(low)
             elif kind == "normsys":
-                ref = known.get(name)
-                alpha = ref.ids[0] if ref is not None and ref.kind == "alpha" else self._alpha(own, name, where)
+                alpha = known.get(modifier["name"])
+                if alpha is None:
+                    alpha = self._alpha(own, modifier["name"], where)
+                scales.add(alpha)
+                content = modifier.get("data")
                 high, low = content["hi"], content["lo"]
                 if high != 1 or low != 1:
-                    norm_at += (row, slot, channel, alpha)
-                    high_factors.append(high)
-                    low_factors.append(low)
+                    scaled.append(alpha)
+                    ups.append(high)
+                    downs.append(low)
             else:
-                factors.append(self._factor(own, (slot, channel), sample, modifier, where))
-        records.factors[place] = factors
-        if row != BACKGROUND:
-            own.signature[slot, channel] = frozenset(factors)
+                factors.append(self._factor(own, place, sample, modifier, where))
+                others.add((kind, modifier["name"]))
+        self.records.hist.add_lists(place, moved, highs, lows)
+        self.records.norm.add(place, scaled, ups, downs)
+        return factors, len(moves) + len(scales) + len(others)
 
     def _ref(self, own: Own, name: str, kind: str, where: str) -> ParameterRef:
         ref = self.background.sets.get(name) or own.sets.get(name)
@@ -183,14 +243,15 @@ class Walk:
         if not ref.ids:
             key = name if own.row == BACKGROUND else self._role(own, "alpha")
             ref.ids.append(self.alphas.setdefault(key, len(self.alphas)))
+        own.alphas[name] = ref.ids[0]
         return ref.ids[0]
 
     def _role(self, own: Own, *what: Hashable) -> Hashable:
         own.met[what] = own.met.get(what, 0) + 1
         return (*what, own.met[what])
 
-    def _factor(self, own: Own, place: tuple[int, int], sample: Sample, modifier: Any, where: str) -> Factor:
-        kind, name, (slot, channel) = modifier["type"], modifier["name"], place
+    def _factor(self, own: Own, place: Place, sample: Sample, modifier: Any, where: str) -> Factor:
+        kind, name, channel = modifier["type"], modifier["name"], place[2]
         if kind not in KIND_OF_TYPE:
             raise FitError(f"{where}: modifier `{name}` has the type `{kind}`, which is not among {', '.join(KIND_OF_TYPE)}")
         ref = self._ref(own, name, kind, where)
@@ -198,15 +259,14 @@ class Walk:
             return self._block(own, ref, name, channel, 1), 0
         if kind == "shapefactor":
             return self._shape_factor(own, ref, name, channel, where), 1
-        at = (own.row, slot, channel)
         if kind == "shapesys":
             if ref.ids:
                 raise FitError(f"{where}: shapesys `{name}` is used twice; shapesys modifiers cannot be shared")
             start = self._block(own, ref, name, channel, self.bins[channel])
-            self._measure(self.records.shape, (*at, start), sample["data"], modifier["data"])
+            self.records.shape.add_lists(place, [start], [sample["data"]], [modifier["data"]])
             return start, 1
         start = self._stat_error(own, ref, name, channel, sample["name"])
-        self._measure(self.records.stat, (*at, start), sample["data"], modifier["data"])
+        self.records.stat.add_lists(place, [start], [sample["data"]], [modifier["data"]])
         return start, 1
 
     def _on_background(self, own: Own, name: str) -> bool:
@@ -231,12 +291,6 @@ class Walk:
         masks[sample] = masks.get(sample, frozenset()) | {channel}
         return ref.blocks[channel]
 
-    @staticmethod
-    def _measure(table: Table, at: tuple[int, ...], nominal: Sequence[float], uncertainty: Sequence[float]) -> None:
-        table.at += at
-        table.parts[0].append(nominal)
-        table.parts[1].append(uncertainty)
-
     def _block(self, own: Own, ref: ParameterRef, name: str, channel: int, size: int) -> int:
         return ref.ids[0] if ref.ids else self._allocate(own, ref, (ref.kind, name), channel, size)
 
@@ -253,7 +307,17 @@ class Walk:
 
     def _check_masks(self, own: Own) -> None:
         """The samples that share a staterror must carry it in the same channels."""
-        masks = {name: ref.masks for name, ref in (*self.background.sets.items(), *own.sets.items()) if ref.masks}
-        for name, samples in {**masks, **own.touched}.items():
-            if len(set(samples.values())) > 1:
+        faulty = (self._uneven - own.touched.keys()) | _uneven(own.touched)
+        faulty |= _uneven({name: ref.masks for name, ref in own.sets.items()})
+        for name in (*self.background.sets, *own.sets) if faulty else ():
+            if name in faulty:
                 raise FitError(f"staterror `{name}` is not carried in the same channels by all of its samples")
+
+
+def _check_twice(modifiers: Sequence[Any], where: str) -> None:
+    if len({(modifier["type"], modifier["name"]) for modifier in modifiers}) != len(modifiers):
+        raise FitError(f"{where}: two modifiers of the same type and name, of which pyhf would drop one; remove it")
+
+
+def _uneven(masks: Mapping[str, Mapping[str, frozenset[int]]]) -> set[str]:
+    return {name for name, samples in masks.items() if len(set(samples.values())) > 1}
