@@ -14,6 +14,7 @@ Json = dict[str, Any]
 
 MU = {"name": "mu", "type": "normfactor", "data": None}
 JES = {"name": "jes", "type": "normsys", "data": {"hi": 1.1, "lo": 0.9}}
+TILT = {"name": "tilt", "type": "histosys", "data": {"hi_data": [2.5, 3.0], "lo_data": [1.5, 3.0]}}
 
 
 def sample(name: str, data: list[float], *modifiers: Json) -> Json:
@@ -108,6 +109,7 @@ def test_other_structures_and_backgrounds_get_batches_of_their_own() -> None:
     assert sorted(index for batch in batches for index in batch.indices) == [0, 1, 2, 3]
 
 
+TYPES = "histosys, lumi, normfactor, normsys, shapefactor, shapesys, staterror"
 FAULTY: list[tuple[Patch, str]] = [
     (adding("a", MU, data=(2.0,)), "channel `SR`, sample `signal_a`: 1 bins, but the channel has 2"),
     (adding("a", MU, data=(2.0, float("nan"))), "channel `SR`, sample `signal_a`: `data`: bin 1 holds nan, not a finite number"),
@@ -123,6 +125,42 @@ FAULTY: list[tuple[Patch, str]] = [
     (
         adding("a", MU, MU),
         "channel `SR`, sample `signal_a`: two modifiers of the same type and name, of which pyhf would drop one; remove it",
+    ),
+    (
+        adding("a", MU, MU, {**JES, "data": None}),
+        "channel `SR`, sample `signal_a`: two modifiers of the same type and name, of which pyhf would drop one; remove it",
+    ),
+    (
+        adding("a", MU, TILT, {**TILT, "data": {"hi_data": [2.0, 3.0], "lo_data": [2.0, 3.0]}}),
+        "channel `SR`, sample `signal_a`: two modifiers of the same type and name, of which pyhf would drop one; remove it",
+    ),
+    (
+        adding("a", MU, {"name": "jes", "type": "normsys"}, {"name": "x", "type": "unheard of"}),
+        "not what a workspace holds here (TypeError: 'NoneType' object is not subscriptable)",
+    ),
+    (
+        adding("a", MU, {"name": "x", "type": "unheard of"}, {"name": "jes", "type": "normsys"}),
+        f"channel `SR`, sample `signal_a`: modifier `x` has the type `unheard of`, which is not among {TYPES}",
+    ),
+    (
+        adding("a", MU, {**TILT, "data": {"hi_data": [2.0], "lo_data": [2.0, 3.0, 4.0]}}),
+        "channel `SR`, sample `signal_a`: histosys `tilt`: `hi_data`: 1 values for 2 bins",
+    ),
+    (
+        adding("a", MU, {**TILT, "data": {"hi_data": 2.0, "lo_data": [2.0, 3.0]}}),
+        "channel `SR`, sample `signal_a`: histosys `tilt`: `hi_data`: no values for 2 bins",
+    ),
+    (
+        adding("a", MU, {**TILT, "data": {"hi_data": [None, 2.0], "lo_data": [2.0, 3.0]}}),
+        "channel `SR`, sample `signal_a`: histosys `tilt`: `hi_data`: bin 0 holds None, not a finite number",
+    ),
+    (
+        adding("a", MU, {"name": "mc", "type": "shapesys", "data": [0.1, 0.2, 0.3]}),
+        "channel `SR`, sample `signal_a`: shapesys `mc`: 3 values for 2 bins",
+    ),
+    (
+        adding("a", MU, {**JES, "data": {"hi": 1.1, "lo": "0.9 or so"}}),
+        "channel `SR`, sample `signal_a`: normsys `jes`: `lo`: bin 0 holds '0.9 or so', not a finite number",
     ),
     (
         adding("a", MU, {"name": "lumi", "type": "lumi", "data": None}),
@@ -151,3 +189,13 @@ def test_settings_that_contradict_their_parameter() -> None:
     with pytest.raises(InputError) as fault:
         compile_workspace(spec, [("a", [])])
     assert str(fault.value) == "workspace: measurement: parameter `mu`: initial value 11 lies outside its bounds [0.0, 10.0]"
+
+
+def test_samples_of_a_patch_that_carry_a_staterror_in_different_channels() -> None:
+    spec = workspace(sample("bkg", [10.0, 12.0], {"name": "mc", "type": "staterror", "data": [0.5, 0.5]}))
+    spec["channels"] += [{**spec["channels"][0], "name": "CR"}]
+    spec["observations"] += [{"name": "CR", "data": [8, 8]}]
+    partly = adding("partly", MU, {"name": "mc", "type": "staterror", "data": [0.1, 0.1]})
+    with pytest.raises(FitError) as fault:
+        compile_workspace(spec, [adding("without", MU), partly])
+    assert str(fault.value) == "patch `partly`: staterror `mc` is not carried in the same channels by all of its samples"
