@@ -142,3 +142,11 @@ def test_pairs_of_signals(first: Sequence[Json], second: Sequence[Json]) -> None
 def test_a_name_that_is_an_alpha_for_one_patch_and_a_multiplier_for_the_next() -> None:
     kinds = [[MU, norm("x", 1.1, 0.9)], [MU, {**MU, "name": "x"}], [MU, per_bin("shapesys", "x", UP)]]
     check_against_alone([signal(str(number), {"SR": kind}, FLAT) for number, kind in enumerate(kinds)], batches=3)
+
+
+def test_settings_hold_for_the_name_they_are_given_for() -> None:
+    """Two patches' own alphas share a column, though only one of them is mentioned in the measurement."""
+    patches = [signal(name, {"SR": [MU, norm(name, 1.1, 0.9)]}, FLAT) for name in ("theory1", "theory2", "theory3")]
+    (batch,) = compile_workspace(background(), patches)
+    (column,) = {batch.sets[row][name][1][0] for row, (name, _) in enumerate(patches)}
+    assert batch.upper[:, column].tolist() == [5.0, 3.0, 5.0]

@@ -12,6 +12,7 @@ from pyhf_endpoint.histfactory.batch import Batch, Names, Rows, Shared, Sizes
 from pyhf_endpoint.histfactory.constraints import Constraints, Widths, poisson_widths, stat_widths
 from pyhf_endpoint.histfactory.faults import explain
 from pyhf_endpoint.histfactory.parameters import FREE_KINDS, index_settings
+from pyhf_endpoint.histfactory.records import BACKGROUND
 from pyhf_endpoint.histfactory.spec import Hypothesis
 from pyhf_endpoint.histfactory.tables import (
     Axes,
@@ -26,7 +27,7 @@ from pyhf_endpoint.histfactory.tables import (
     padding,
     places_of,
 )
-from pyhf_endpoint.histfactory.walk import BACKGROUND, Own, Walk
+from pyhf_endpoint.histfactory.walk import Own, Walk
 
 __all__ = ["FaultyRowsError", "build"]
 

@@ -11,8 +11,8 @@ from pyhf_endpoint.errors import FitError
 from pyhf_endpoint.histfactory.arrays import Floats
 from pyhf_endpoint.histfactory.batch import Names
 from pyhf_endpoint.histfactory.parameters import ParameterSet, configure
+from pyhf_endpoint.histfactory.records import BACKGROUND
 from pyhf_endpoint.histfactory.tables import Flat
-from pyhf_endpoint.histfactory.walk import BACKGROUND
 
 __all__ = ["Constraints", "Widths", "poisson_widths", "stat_widths"]
 

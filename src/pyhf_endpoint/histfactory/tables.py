@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from pyhf_endpoint.histfactory.arrays import Floats
 from pyhf_endpoint.histfactory.interpolate import polynomial, variations
-from pyhf_endpoint.histfactory.walk import BACKGROUND, Table, Walk
+from pyhf_endpoint.histfactory.records import BACKGROUND, Table
+from pyhf_endpoint.histfactory.walk import Walk
 
 __all__ = [
     "Axes",
