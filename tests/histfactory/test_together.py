@@ -150,3 +150,9 @@ def test_settings_hold_for_the_name_they_are_given_for() -> None:
     (batch,) = compile_workspace(background(), patches)
     (column,) = {batch.sets[row][name][1][0] for row, (name, _) in enumerate(patches)}
     assert batch.upper[:, column].tolist() == [5.0, 3.0, 5.0]
+
+
+@pytest.mark.parametrize("sides", [(UP, FLAT["SR"]), (FLAT["SR"], DOWN)], ids=["up", "down"])
+def test_a_histosys_that_moves_on_one_side_only_counts(sides: tuple[list[float], list[float]]) -> None:
+    (batch,) = compile_workspace(background(), [signal("one", {"SR": [MU, histo("sys2", *sides)]}, FLAT)])
+    assert np.unique(batch.rows.linear[0]).tolist() == [0.0, 0.25]
