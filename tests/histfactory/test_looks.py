@@ -70,9 +70,10 @@ def test_a_symmetric_systematic_is_not_flipped(counts: tuple[float, float]) -> N
 
 def test_a_mirror_image_keeps_what_is_fixed() -> None:
     fit = fitted(ONE_SIDED, 0.9)
-    assert np.sign(mirrored(ONE_SIDED, fit)[0, 0]) == -np.sign(fit.theta[0, 0])
+    assert mirrored(ONE_SIDED, fit, ONE_SIDED.rows).tolist() == (-fit.theta).tolist()
+    assert mirrored(ONE_SIDED, fit, ONE_SIDED.rows[:0]).tolist() == fit.theta.tolist()
     fit.fixed = np.ones_like(fit.fixed)
-    assert mirrored(ONE_SIDED, fit).tolist() == fit.theta.tolist()
+    assert mirrored(ONE_SIDED, fit, ONE_SIDED.rows).tolist() == fit.theta.tolist()
 
 
 def test_rows_that_wait_for_their_turn_get_the_same_minimum() -> None:

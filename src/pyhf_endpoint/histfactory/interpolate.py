@@ -13,13 +13,26 @@ import numpy as np
 
 from pyhf_endpoint.histfactory.arrays import Array, Floats
 
-__all__ = ["HISTOSYS_CODES", "NORMSYS_CODES", "SMOOTH_CODES", "Additive", "additive", "polynomial", "variations"]
+__all__ = [
+    "BEND_AT_ZERO",
+    "HISTOSYS_CODES",
+    "NORMSYS_CODES",
+    "SMOOTH_CODES",
+    "Additive",
+    "additive",
+    "bend",
+    "polynomial",
+    "variations",
+]
 
 Additive = tuple[Array, Array, Array, Array]
 """phi, psi, psi', psi''; phi' is 1 throughout."""
 
 NORMSYS_CODES = {"code1": 0.0, "code4": 1.0}
 """Codes that normsys accepts, each with `inner`, the half-width of its polynomial's range."""
+
+BEND_AT_ZERO = 30.0
+"""psi'' of code4p at alpha = 0."""
 
 SMOOTH_CODES = frozenset({"code2", "code4", "code4p"})
 """Codes without a kink at alpha = 0."""
@@ -50,7 +63,13 @@ def _code4p(xp: ModuleType, alpha: Array, side: Array) -> Additive:  # noqa: ARG
     inside = square < 1
     psi = xp.where(inside, square * (square * (3 * square - 10) + 15), 8 * xp.abs(alpha))
     slope = xp.where(inside, alpha * (square * (18 * square - 40) + 30), 8 * xp.sign(alpha))
-    return alpha, psi, slope, xp.where(inside, 90 * square * square - 120 * square + 30, 0.0)
+    return alpha, psi, slope, bend(xp, alpha)
+
+
+def bend(xp: ModuleType, alpha: Array) -> Array:
+    """Psi'' of code4p; the polynomials of code4 bend alike, by c_2 / 15 of it, up to the square of their logarithmic slope."""
+    square = alpha * alpha
+    return xp.where(square < 1, square * (90 * square - 120) + BEND_AT_ZERO, 0.0)
 
 
 HISTOSYS_CODES: dict[str, Callable[[ModuleType, Array, Array], Additive]] = {"code0": _code0, "code2": _code2, "code4p": _code4p}

@@ -18,7 +18,6 @@ from pyhf_endpoint.histfactory.rates import RateModel
 __all__ = ["Evaluation", "Model"]
 
 _CURVATURE_FLOOR = 0.2  # share of a constraint's own curvature that the Hessian's diagonal keeps
-_BEND = 30.0  # psi'' of code4p at zero
 _SMALLEST_RATE = 1e-6  # below this, the Hessian takes a bin's expected information as if its rate were this
 
 
@@ -85,12 +84,12 @@ class Model(RateModel):
         slope, diagonal = self._constraint(theta)
         gradient = xp.matmul(residual[:, None, :], jacobian)[:, 0] + slope
         weight = xp.where(positive, 1.0 / xp.maximum(rate, _SMALLEST_RATE), 0.0)
-        if sizes.hist:
-            constraint = diagonal[:, : sizes.hist]
-            # One-sided shifts curve strongly around 0 (psi'' = 30 in code4p): plain Gauss-Newton would not converge.
-            curved = constraint + self.shift_curvature(parts, residual)
+        if sizes.alphas:
+            constraint = diagonal[:, : sizes.alphas]
+            # One-sided variations curve strongly around 0 (psi'' = 30 in code4p): plain Gauss-Newton would not converge.
+            curved = constraint + self.curvature(parts, theta, residual)
             floored = xp.maximum(curved, _CURVATURE_FLOOR * constraint)
-            diagonal = xp.concatenate([floored, diagonal[:, sizes.hist :]], axis=1)
+            diagonal = xp.concatenate([floored, diagonal[:, sizes.alphas :]], axis=1)
         return Evaluation(self._nll(theta, rate), gradient, jacobian, weight, diagonal)
 
     def _constraint(self, theta: Array) -> tuple[Array, Array]:
@@ -103,12 +102,12 @@ class Model(RateModel):
         return (rows.precision + rows.factor / value) * pull, rows.precision + rows.factor * rows.centre / (value * value)
 
     def bend(self, theta: Array) -> Array:
-        """[H, hist] second derivative of the likelihood by each alpha at zero, as far as its shifts are one-sided."""
+        """[H, alphas] second derivative of the likelihood by each alpha at zero, as far as its variations are one-sided."""
         xp = self.xp
         parts = self.parts(theta)
         rate = (parts.shifted * parts.scale).sum(axis=2)
         residual = 1.0 - self.rows.counts / xp.where(rate > 0, rate, 1.0)
-        return _BEND * self.curve_pull(parts, residual)
+        return self.curvature_at_zero(parts, residual)
 
     def _nll(self, theta: Array, rate: Array) -> Array:
         """Where events were counted the rate must be positive; an empty bin allows zero (pyhf, even less)."""

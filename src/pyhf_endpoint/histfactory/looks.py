@@ -1,32 +1,37 @@
 """Where else a likelihood may have a minimum: starts for a second look at fits that pull parameters far.
 
 One-sided systematics make likelihoods with several minima, most of which differ in the sign of a single alpha: shifted up or
-down, such a systematic changes the rates alike. Flipping an alpha is judged by one evaluation: unless the likelihood there is
-lower than a parabola through the known minimum would have it, the way from there leads back.
+down, such a systematic changes the rates alike. A flipped alpha is judged by the likelihood there: where it is not low the way
+leads back, and so it does unless the likelihood is lower than a parabola through the known minimum would have it.
 """
 
 import numpy as np
 
 from pyhf_endpoint.histfactory.arrays import Floats, to_numpy
-from pyhf_endpoint.histfactory.fits import Fit, Fitter, Integers
+from pyhf_endpoint.histfactory.fits import Fit, Fitter, Flags, Integers
 from pyhf_endpoint.histfactory.minimise import distance
 
 __all__ = ["flips", "mirrored"]
 
 _PULL = 0.3  # of an alpha that is worth flipping
-_BENT = -0.05  # and the curvature, relative to its constraint's, that its one-sidedness takes off the likelihood
+# and the curvature at zero, relative to its constraint's, that its one-sidedness takes off. With -1 a double well begins; what is
+# taken off changes between the minimum, where it is looked up, and zero.
+_BENT = -0.75
+# Rise to the flipped alpha, over the curvature that one-sidedness takes off times its square, from which on there is no minimum
+# there: a double well a**4 / 4 - b a**2 / 2 + t a has then just lost its upper one.
+_WELL = 2 / 3
 _PARABOLA = 0.95  # rise over estimated distance from which on the way leads back
-_MIRROR = -0.5
+_BLOCK = 48  # points evaluated at once
 
 
 def flips(fitter: Fitter, fit: Fit, rows: Integers) -> list[tuple[Floats, Integers]]:
     """Starts [H, P] with one alpha flipped each, with the rows in which that may lead to another minimum."""
-    hist, model = fitter.batch.sizes.hist, fit.model
-    if not len(rows) or not hist:
+    alphas, model = fitter.batch.sizes.alphas, fit.model
+    if not len(rows) or not alphas:
         return []
     some, theta = model.take(rows), fit.theta[rows]
     bent = to_numpy(some.bend(some.xp.asarray(theta)))
-    worth = (np.abs(theta[:, :hist]) > _PULL) & (bent < _BENT) & ~fit.fixed[rows][:, :hist]
+    worth = (np.abs(theta[:, :alphas]) > _PULL) & (bent < _BENT) & ~fit.fixed[rows][:, :alphas]
     place, column = np.nonzero(worth)
     if not len(place):
         return []
@@ -34,19 +39,28 @@ def flips(fitter: Fitter, fit: Fit, rows: Integers) -> list[tuple[Floats, Intege
     flipped[np.arange(len(place)), column] *= -1
     inside = np.clip(flipped, fitter.batch.lower[rows[place]], fitter.batch.upper[rows[place]])
     flipped = np.where(fit.fixed[rows[place]], flipped, inside)
-    nll, edm = _judged(fit, rows[place], flipped)
-    promising = nll - fit.nll[rows[place]] < _PARABOLA * edm
-    return _by_rank(fit, rows[place[promising]], flipped[promising])
+    rise = np.concatenate([_heights(fit, rows[place[part]], flipped[part]) for part in _blocks(len(place))])
+    low = np.nonzero(rise < -_WELL * bent[place, column] * theta[place, column] ** 2)[0]
+    promising = [part[_promising(fit, rows[place[part]], flipped[part])] for part in (low[block] for block in _blocks(len(low)))]
+    chosen = np.concatenate([low[:0], *promising])
+    return _by_rank(fit, rows[place[chosen]], flipped[chosen])
 
 
-def _judged(fit: Fit, rows: Integers, theta: Floats, block: int = 48) -> tuple[Floats, Floats]:
-    parts = [
-        distance(
-            fit.model.take(rows[first : first + block]), theta[first : first + block], fit.fixed[rows[first : first + block]]
-        )
-        for first in range(0, len(rows), block)
-    ]
-    return np.concatenate([nll for nll, _ in parts]), np.concatenate([edm for _, edm in parts])
+def _blocks(count: int) -> list[slice]:
+    return [slice(first, first + _BLOCK) for first in range(0, count, _BLOCK)]
+
+
+def _heights(fit: Fit, rows: Integers, theta: Floats) -> Floats:
+    """How much higher the likelihood [N] is at `theta` [N, P] than at the minimum of each row."""
+    model = fit.model.take(rows)
+    with np.errstate(all="ignore"):
+        return np.asarray(to_numpy(model.nll(model.xp.asarray(theta))) - fit.nll[rows])
+
+
+def _promising(fit: Fit, rows: Integers, theta: Floats) -> Flags:
+    """Whether the likelihood at `theta` [N, P] is lower than a parabola through the known minimum of each row."""
+    nll, edm = distance(fit.model.take(rows), theta, fit.fixed[rows])
+    return np.asarray(nll - fit.nll[rows] < _PARABOLA * edm)
 
 
 def _by_rank(fit: Fit, rows: Integers, theta: Floats) -> list[tuple[Floats, Integers]]:
@@ -60,8 +74,13 @@ def _by_rank(fit: Fit, rows: Integers, theta: Floats) -> list[tuple[Floats, Inte
     return found
 
 
-def mirrored(fitter: Fitter, fit: Fit) -> Floats:
-    """Start [H, P] with all alphas on the other side, where several one-sided shifts fit about as well."""
-    alphas = np.arange(fitter.batch.sizes.parameters) < fitter.batch.sizes.alphas
-    theta = np.where(alphas & ~fit.fixed, _MIRROR * fit.theta, fit.theta)
-    return np.asarray(np.where(fit.fixed, theta, np.clip(theta, fitter.batch.lower, fitter.batch.upper)))
+def mirrored(fitter: Fitter, fit: Fit, rows: Integers) -> Floats:
+    """Start [H, P] with all one-sided alphas flipped together in some rows: such alphas may hold each other in place."""
+    start, model = np.array(fit.theta), fit.model.take(rows)
+    with np.errstate(all="ignore"):
+        bent = to_numpy(model.bend(model.xp.asarray(fit.theta[rows])))
+    flipped = np.array(fit.theta[rows])
+    flipped[:, : bent.shape[1]] *= np.where(bent < _BENT, -1.0, 1.0)
+    inside = np.clip(flipped, fitter.batch.lower[rows], fitter.batch.upper[rows])
+    start[rows] = np.where(fit.fixed[rows], start[rows], inside)
+    return start

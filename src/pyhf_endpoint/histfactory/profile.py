@@ -6,14 +6,14 @@ strongly excluded, at random. The lowest minimum counts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 import numpy as np
 
 from pyhf_endpoint.histfactory.arrays import Floats
 from pyhf_endpoint.histfactory.batch import Batch
-from pyhf_endpoint.histfactory.fits import Fit, Fitter, Flags, Integers, Job
+from pyhf_endpoint.histfactory.fits import TIGHT, Fit, Fitter, Flags, Integers, Job
 from pyhf_endpoint.histfactory.likelihood import Model
 from pyhf_endpoint.histfactory.looks import flips, mirrored
 
@@ -61,18 +61,20 @@ class Profile:
 
     def run(self, values: Sequence[float], *, blind: bool = False) -> list[Profiled]:
         """Fit everything that a test at each POI value needs."""
-        null = self.null_fit()
-        data = self.asimov_model(null)
         if blind:
-            asimov = self._conditional(data, [null] * len(values), values)
+            null = self.null_fit()
+            data = self.asimov_model(null)
+            asimov = self._conditional(data, [null.theta] * len(values), values)
             for at, value in zip(asimov, values, strict=True):
                 looks = [(at, self._at(self.batch.init, value), _rows(2 * at.nll > _EXCLUDED))]
                 self._probe([*looks, *self._flips(at, _rows(2 * at.nll > _CONSTRAINED))])
             return [self._profiled(value, null, None, None, at) for value, at in zip(values, asimov, strict=True)]
-        free = self._free(null)
-        fixed = self._conditional(self.model, [free] * len(values), values)
-        # Where nothing but the background is tested the minimum is known exactly
-        asimov = self._conditional(data, [at if value else null for at, value in zip(fixed, values, strict=True)], values)
+        null, free = self._null_and_free()
+        data = self.asimov_model(null)
+        fixed = self._conditional(self.model, [free.theta] * len(values), values)
+        # Asimov data lie between what the two fits see; where nothing but the background is tested the minimum is known exactly
+        near = [0.5 * (null.theta + at.theta) if value else null.theta for at, value in zip(fixed, values, strict=True)]
+        asimov = self._conditional(data, near, values)
         for value, at, expected in zip(values, fixed, asimov, strict=True):
             self._look_further(value, free, at, expected)
         for at in (null, *fixed):
@@ -81,9 +83,11 @@ class Profile:
 
     def null_fit(self, value: float = 0.0) -> Fit:
         """The fit behind Asimov data: they depend on its parameters to first order, hence its tight tolerance."""
-        start, other = self.fitter.background_start(value), self._at(self.batch.init, value)
-        job = Job(self.model, self.fitter.rows, start, self.held, 1e-12)
-        return self.fitter.begin(job, self.fitter.run([job])[0], [other])
+        job = self._null_job(value)
+        return self.fitter.begin(job, self.fitter.run([job])[0], [self._at(self.batch.init, value)])
+
+    def _null_job(self, value: float) -> Job:
+        return Job(self.model, self.fitter.rows, self.fitter.background_start(value), self.held, 1e-12)
 
     def asimov_model(self, null: Fit) -> Model:
         """The model with the data expected at the parameters of a fit."""
@@ -93,13 +97,18 @@ class Profile:
     def _at(self, theta: Floats, value: float) -> Floats:
         return self.fitter.at_poi(theta, value)
 
-    def _free(self, null: Fit) -> Fit:
-        job = Job(self.model, self.fitter.rows, null.theta, self.batch.fixed)
-        return self.fitter.begin(job, self.fitter.run([job])[0], [self.batch.init])
+    def _null_and_free(self) -> tuple[Fit, Fit]:
+        """Both start from the background's best fit."""
+        null = self._null_job(0.0)
+        free = replace(null, fixed=self.batch.fixed, tolerance=TIGHT)
+        best = self.fitter.run([null, free])
+        others = self._at(self.batch.init, 0.0), self.batch.init
+        begun = [self.fitter.begin(job, at, [other]) for job, at, other in zip((null, free), best, others, strict=True)]
+        return begun[0], begun[1]
 
-    def _conditional(self, model: Model, near: Sequence[Fit], values: Sequence[float]) -> list[Fit]:
-        """Fits with the POI held at each value, each from a nearby fit."""
-        starts = [self._at(fit.theta, value) for fit, value in zip(near, values, strict=True)]
+    def _conditional(self, model: Model, near: Sequence[Floats], values: Sequence[float]) -> list[Fit]:
+        """Fits with the POI held at each value, each from a point [H, P] nearby."""
+        starts = [self._at(theta, value) for theta, value in zip(near, values, strict=True)]
         jobs = [Job(model, self.fitter.rows, start, self.held) for start in starts]
         found = self.fitter.run(jobs)
         return [
@@ -112,7 +121,7 @@ class Profile:
         init, q, q_asimov = self._at(self.batch.init, value), 2 * _above(fixed, free), 2 * asimov.nll
         looks = [look for fit, rise in ((fixed, q), (asimov, q_asimov)) for look in self._flips(fit, _rows(rise > _CONSTRAINED))]
         excluded = _rows(q > _EXCLUDED)
-        starts = [mirrored(self.fitter, fixed), self.fitter.random_start(fixed, init, excluded, 0)]
+        starts = [mirrored(self.fitter, fixed, excluded), self.fitter.random_start(fixed, init, excluded, 0)]
         looks += [(fixed, init, _rows((q > _PULLED) & (q <= _EXCLUDED))), *((fixed, start, excluded) for start in starts)]
         for _ in range(_ROUNDS):
             improved = self._probe(looks)

@@ -14,9 +14,11 @@ import numpy as np
 
 from pyhf_endpoint.histfactory.arrays import Array, extrapolate, join, matmul_second, move, require_float64, take
 from pyhf_endpoint.histfactory.batch import Batch
-from pyhf_endpoint.histfactory.interpolate import NORMSYS_CODES, Additive, additive
+from pyhf_endpoint.histfactory.interpolate import BEND_AT_ZERO, NORMSYS_CODES, Additive, additive, bend
 
 __all__ = ["Parts", "RateModel"]
+
+_PER_BEND = 2.0 / BEND_AT_ZERO  # from a polynomial's c_2 to the share of psi'' that it bends by
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class RateModel:
         self._dense = xp is not np
         poly = self.shared.poly
         self._factors = xp.concatenate([xp.ones_like(poly[:, :1]), poly], axis=1)
+        self._bends = poly[:, 1].T * _PER_BEND
+        self._members = 1.0 * (self.shared.channel == xp.arange(self.sizes.channels)[:, None])
         self._slopes = poly * xp.arange(1.0, 7.0)[:, None]
 
     def take(self, rows: Array) -> Self:
@@ -204,16 +208,43 @@ class RateModel:
             products.append(product)
         return matmul_second(self.xp, self.xp.concatenate(products, axis=2), self.shared.onehot)
 
-    def shift_curvature(self, parts: Parts, residual: Array) -> Array:
-        """[H, hist] exact second derivative of the Poisson terms' expectation through psi''."""
-        return self.curve_pull(parts, residual) * parts.shift[3]
+    def curvature(self, parts: Parts, theta: Array, residual: Array) -> Array:
+        """Second derivative of the Poisson terms by each alpha, as far as its interpolation is not a straight line.
 
-    def curve_pull(self, parts: Parts, residual: Array) -> Array:
-        """[H, hist] first derivative of the Poisson terms by each psi."""
+        Args:
+            parts: Of the rates at `theta`.
+            theta: [H, P]
+            residual: [H, B] derivative of the Poisson terms by each rate.
+
+        Returns:
+            [H, alphas] exact for histosys, approximate for normsys (see `interpolate.bend`).
+        """
+        sizes = self.sizes
+        moving, scaling = self._bend_pulls(parts, residual)
+        return self._merged(moving * parts.shift[3], scaling * bend(self.xp, theta[:, sizes.alphas - sizes.norm : sizes.alphas]))
+
+    def curvature_at_zero(self, parts: Parts, residual: Array) -> Array:
+        """The same [H, alphas] if each alpha were at zero and all else as it is, where alphas bend as in code4 and code4p."""
+        moving, scaling = self._bend_pulls(parts, residual)
+        return BEND_AT_ZERO * self._merged(moving, scaling)
+
+    def _bend_pulls(self, parts: Parts, residual: Array) -> tuple[Array, Array]:
+        """Derivative of the Poisson terms by each psi [H, hist], and by what stands for it in normsys [H, norm]."""
         xp, sizes = self.xp, self.sizes
+        count, slots = residual.shape[0], sizes.slots
         pull = residual[:, :, None] * parts.scale
-        count = pull.shape[0]
-        common = xp.matmul(pull[:, :, : sizes.slots].reshape(count, sizes.bins * sizes.slots), self.shared.curve_flat)
+        common = xp.matmul(pull[:, :, :slots].reshape(count, sizes.bins * slots), self.shared.curve_flat)
         flat = (count, sizes.bins * sizes.own_slots)
-        own = xp.matmul(pull[:, :, sizes.slots :].reshape(flat)[:, None, :], self.rows.curve.reshape((*flat, sizes.hist)))[:, 0]
-        return common + own
+        own = xp.matmul(pull[:, :, slots:].reshape(flat)[:, None, :], self.rows.curve.reshape((*flat, sizes.hist)))[:, 0]
+        summed = xp.matmul(self._members, pull * parts.shifted)
+        scaled = xp.matmul(summed[:, :, :slots].reshape(count, sizes.channels * slots), self._bends)
+        flat = (count, sizes.channels * sizes.own_slots)
+        bends = self.rows.poly[:, 1].reshape((*flat, sizes.norm))
+        own_scaled = xp.matmul(summed[:, :, slots:].reshape(flat)[:, None, :], bends)[:, 0]
+        return common + own, scaled + own_scaled * _PER_BEND
+
+    def _merged(self, moving: Array, scaling: Array) -> Array:
+        """Put [H, hist] and [H, norm] into the columns [H, alphas]; alphas that do both get the sum."""
+        first, both = self.sizes.hist - self.sizes.both, self.sizes.both
+        middle = moving[:, first:] + scaling[:, :both]
+        return self.xp.concatenate([moving[:, :first], middle, scaling[:, both:]], axis=1)
