@@ -20,7 +20,7 @@ from pyhf_endpoint.histfactory.newton import newton
 
 __all__ = ["Descent", "State"]
 
-_MEMORY = 6
+_MEMORY = 4
 _SHRINK = 0.3  # of a step that did not decrease the likelihood enough
 _SMALLEST_STEP = 1e-9
 _ROUNDING = 1e-13  # relative to the likelihood: changes below it are rounding
@@ -50,14 +50,18 @@ class State:
 
 
 class Descent:
-    """Rows that go down side by side: their model, where they are, and the last changes of parameters and gradient."""
+    """Rows that go down side by side: their model, where they are, and the last changes of parameters and gradient.
+
+    Rows that begin are not evaluated yet: `advance` by nothing does that, for them as for those that are on their way.
+    """
 
     def __init__(self, model: Model, theta: Array, fixed: Array) -> None:
-        xp = model.xp
+        xp, sizes, count = model.xp, model.sizes, theta.shape[0]
         self.model, self.xp = model, xp
-        at, self.kinks = Kinks(model).evaluate(model, theta)
-        ones = xp.ones(theta.shape[0])
-        self.state = State(theta, at.nll, at.gradient, at.jacobian, at.weight, at.diagonal, ones, fixed)
+        self.kinks = Kinks(model, count)
+        jacobian, weight = xp.zeros((count, sizes.bins, sizes.parameters)), xp.zeros((count, sizes.bins))
+        nowhere, nothing, ones = xp.full(count, xp.inf), xp.zeros_like(theta), xp.ones(count)
+        self.state = State(theta, nowhere, nothing, jacobian, weight, nothing, ones, fixed)
         self.pairs: list[tuple[Array, Array, Array]] = []
 
     def take(self, rows: npt.NDArray[np.intp]) -> None:
@@ -66,7 +70,7 @@ class Descent:
         self.pairs = [(change[rows], response[rows], rho[rows]) for change, response, rho in self.pairs]
 
     def join(self, other: "Descent") -> None:
-        """Go on with the rows of another descent that has just begun, too."""
+        """Go on with the rows of another descent, which has not been advanced yet, too."""
         xp, count = self.xp, other.state.theta.shape[0]
         self.model, self.kinks = type(self.model).join([self.model, other.model]), self.kinks.join(other.kinks)
         self.state = join([self.state, other.state], xp)

@@ -18,7 +18,7 @@ __all__ = ["Kinks"]
 class Kinks:
     """State of the kinks at one point of each row; without kinked codes it does nothing."""
 
-    def __init__(self, model: "Model") -> None:
+    def __init__(self, model: "Model", count: int) -> None:
         xp, sizes = model.xp, model.sizes
         self.xp = xp
         column = xp.arange(sizes.parameters)
@@ -26,11 +26,12 @@ class Kinks:
         scales = (column >= sizes.alphas - sizes.norm) & (column < sizes.alphas) & (model.batch.normsys not in SMOOTH_CODES)
         self.kinked: Array = (moves | scales)[None, :]
         self.active = not {model.batch.histosys, model.batch.normsys} <= SMOOTH_CODES
-        self.held: Array = False
+        shape = (count, sizes.parameters) if self.active else (1, 1)
+        self.held: Array = xp.zeros(shape, dtype=bool)
         """[H, P] at a kink that descends on neither side."""
-        self.side: Array = 1.0
+        self.side: Array = xp.ones(shape)
         """[H, P] +1 or -1: the side on which a row moves next, or on which it lies."""
-        self.slopes: tuple[Array, Array] | None = None
+        self.slopes: tuple[Array, Array] = xp.zeros(shape), xp.zeros(shape)
         """Gradients from the left and from the right."""
 
     def evaluate(self, model: "Model", theta: Array) -> tuple["Evaluation", "Kinks"]:
@@ -67,14 +68,14 @@ class Kinks:
 
     def same_side(self, before: "Kinks", gradient: Array, theta: Array) -> Array:
         """The gradient as seen from the side where the step began, so that its change is that of a smooth function."""
-        if self.slopes is None:
+        if not self.active:
             return gradient
         at_kink = self.kinked & (theta == 0)
         return self.xp.where(at_kink, self.xp.where(before.side < 0, *self.slopes), gradient)
 
     def where(self, accepted: Array, other: "Kinks") -> "Kinks":
         """This state in the rows `accepted` [H, 1], the other one elsewhere."""
-        if self.slopes is None or other.slopes is None:
+        if not self.active:
             return self
         mixed = self._next()
         mixed.held = self.xp.where(accepted, self.held, other.held)
@@ -84,7 +85,7 @@ class Kinks:
 
     def join(self, other: "Kinks") -> "Kinks":
         """The rows of both, end to end."""
-        if self.slopes is None or other.slopes is None:
+        if not self.active:
             return self
         both = self._next()
         xp = self.xp
@@ -95,7 +96,7 @@ class Kinks:
 
     def take(self, rows: Array) -> "Kinks":
         """Select rows."""
-        if self.slopes is None:
+        if not self.active:
             return self
         chosen = self._next()
         chosen.held, chosen.side = self.held[rows], self.side[rows]

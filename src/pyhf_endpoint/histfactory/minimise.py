@@ -134,31 +134,35 @@ def _loop(pick: Callable[[Integers], Model], start: Floats, fixed: npt.NDArray[n
     rows = np.zeros(0, dtype=np.intp)
     live = np.zeros(0, dtype=bool)
     descent: Descent | None = None
+    direction: Array = None
     begun = 0
     while True:
+        if descent is not None:
+            direction = _settle(descent, rows, live, fits)
+            if live.sum() <= (0.0 if immutable(direction) else _COMPACT) * len(live):
+                kept = np.nonzero(live)[0]
+                rows, live = rows[kept], live[kept]
+                if len(kept):
+                    descent.take(kept)
+                    direction = direction[kept]
+                else:
+                    descent = None
         room = _SIDE_BY_SIDE - len(rows)
         if begun < len(start) and (descent is None or room >= _ROOM * _SIDE_BY_SIDE):
             fresh = np.arange(begun, min(begun + room, len(start)))
             begun = fresh[-1] + 1
             beginning = _begin(pick, fresh, start, fixed)
-            live = np.concatenate([live, np.isfinite(to_numpy(beginning.state.nll))])
-            rows = np.concatenate([rows, fresh])
+            nowhere = beginning.xp.zeros_like(beginning.state.theta)
+            rows, live = np.concatenate([rows, fresh]), np.concatenate([live, np.ones(len(fresh), dtype=bool)])
             if descent is None:
-                descent = beginning
+                descent, direction = beginning, nowhere
             else:
                 descent.join(beginning)
+                direction = descent.xp.concatenate([direction, nowhere])
         if descent is None:
             return
-        direction = _settle(descent, rows, live, fits)
-        if live.sum() <= (0.0 if immutable(direction) else _COMPACT) * len(live):
-            kept = np.nonzero(live)[0]
-            rows, live = rows[kept], live[kept]
-            if not len(kept):
-                descent = None
-                continue
-            descent.take(kept)
-            direction = direction[kept]
         descent.advance(direction)
+        live &= np.isfinite(to_numpy(descent.state.nll))  # a start outside the likelihood's domain
 
 
 def _settle(descent: Descent, rows: Integers, live: npt.NDArray[np.bool_], fits: _Fits) -> Array:
@@ -186,5 +190,6 @@ def distance(model: Model, theta: Array, fixed: Array) -> tuple[Floats, Floats]:
     xp = model.xp
     with np.errstate(all="ignore"):
         descent = Descent(model, xp.asarray(theta), xp.asarray(fixed))
+        descent.advance(xp.zeros_like(descent.state.theta))
         edm = descent.direction()[1]
     return np.array(to_numpy(descent.state.nll)), np.array(to_numpy(edm))
