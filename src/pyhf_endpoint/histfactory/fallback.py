@@ -10,6 +10,7 @@ from pyhf_endpoint.histfactory.minimise import distance, minimise
 __all__ = ["solve"]
 
 _LARGE = 1e30  # stands for infinity, on which SLSQP's line search chokes
+_BOUND = 1e-12  # distance from a bound, relative where the bound is above 1, that is rounding
 _EDGE = 1e-7  # a rate below this share of the channel's largest counts as zero
 
 
@@ -58,13 +59,19 @@ def solve(model: Model, start: Floats, fixed: npt.NDArray[np.bool_], tolerance: 
             constraints=[constraint] if empty.any() else [],
             options={"maxiter": 500, "ftol": 1e-13},
         )
-    point = whole(np.clip(found.x, lower[free], upper[free]))
+    point = whole(_onto_bounds(found.x, lower[free], upper[free]))
     best = minimise(model, point, fixed[None], tolerance=tolerance)
     nll, edm = distance(model, point, fixed[None])
     if best.converged[0] and best.nll[0] <= nll[0] + 1e-9:
         return best.theta[0], float(best.nll[0]), float(best.edm[0]), int(found.nit + best.iterations[0]), True
     edm[0] = _edge_distance(model, point, fixed)
     return point[0], float(nll[0]), float(edm[0]), int(found.nit), bool(np.isfinite(nll[0]) and edm[0] < max(tolerance, 1e-8))
+
+
+def _onto_bounds(values: Floats, lower: Floats, upper: Floats) -> Floats:
+    """Move what is next to a bound, or beyond it, onto it: SLSQP stops within rounding of bounds."""
+    low, high = (bound + sign * _BOUND * np.maximum(1.0, np.abs(bound)) for bound, sign in ((lower, 1.0), (upper, -1.0)))
+    return np.where(values <= low, lower, np.where(values >= high, upper, values))
 
 
 def _edge_distance(model: Model, point: Floats, fixed: npt.NDArray[np.bool_]) -> float:
