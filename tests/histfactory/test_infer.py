@@ -168,8 +168,9 @@ def test_tails_of_the_normal_distribution(x: float) -> None:
         assert density + math.log(2 / (x + math.sqrt(x * x + 4))) < value < density + math.log(4 / (3 * x + math.sqrt(x * x + 8)))
 
 
-def test_without_sensitivity_nothing_is_excluded() -> None:
-    observed, band = cls_values(np.array([1e-9]), np.array([0.0]), "qtilde")
+@pytest.mark.parametrize("rounding", [0.0, 2e-13])
+def test_without_sensitivity_nothing_is_excluded(rounding: float) -> None:
+    observed, band = cls_values(np.array([1e-9]), np.array([rounding]), "qtilde")
     assert observed == 1.0
     assert (band == 1.0).all()
 

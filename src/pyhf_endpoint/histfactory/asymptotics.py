@@ -12,7 +12,7 @@ N_SIGMA = (2.0, 1.0, 0.0, -1.0, -2.0)
 """Shifts of the expected test statistic, in the order in which pyhf lists its band: strongest exclusion first."""
 
 
-_INSENSITIVE = 1e-12  # below this Asimov value both hypotheses are the same, and what is observed is rounding: CLs is 1
+_INSENSITIVE = 1e-12  # below this Asimov value both hypotheses are the same; it is rounding, as is what is observed: CLs is 1
 
 
 def log_upper_tail(x: Floats) -> Floats:
@@ -36,8 +36,8 @@ def cls_values(q: Floats, q_asimov: Floats, test_stat: str) -> tuple[Floats, Flo
         q_asimov: [H] test statistics on Asimov data.
         test_stat: `q` or `qtilde`; they differ in how an observed value above the Asimov value counts (eq. 62 to 66).
     """
-    root, root_asimov = np.sqrt(q), np.sqrt(q_asimov)
     sensitive = q_asimov > _INSENSITIVE
+    root, root_asimov = np.sqrt(q), np.where(sensitive, np.sqrt(q_asimov), 0.0)
     statistic = np.where(sensitive, root - root_asimov, 0.0)
     if test_stat == "qtilde":
         beyond = (q - q_asimov) / (2 * np.where(sensitive, root_asimov, 1.0))
