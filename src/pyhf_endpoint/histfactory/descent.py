@@ -20,7 +20,7 @@ from pyhf_endpoint.histfactory.newton import newton
 
 __all__ = ["Descent", "State"]
 
-_MEMORY = 4
+_MEMORY = 6
 _SHRINK = 0.3  # of a step that did not decrease the likelihood enough
 _SMALLEST_STEP = 1e-9
 _ROUNDING = 1e-13  # relative to the likelihood: changes below it are rounding
