@@ -113,7 +113,9 @@ def prove(*, gpu: bool) -> tuple[float, dict[str, list[str]]]:
     with tempfile.TemporaryDirectory() as folder:
         run(*WORKER, home=Path(folder))
         CLs = fit(Path(folder))
-    seen = accelerators()
+        # CuPy makes this folder when it is imported; by default it lies in a home that need not be there, or be writable.
+        os.environ["CUPY_CACHE_DIR"] = f"{folder}/cupy"
+        seen = accelerators()
     if gpu and not all(seen.get(library) for library in ("jax", "cupy")):
         raise ProbeError(
             f"no accelerator: {seen}; on this machine, is the runtime's GPU option given (--nv, --rocm, --gpus all)?"

@@ -102,6 +102,7 @@ class Inside:
         assert Path(self.told.folder).is_relative_to(self.run)
         assert self.told.variables["OMP_NUM_THREADS"] == "1"
         assert self.told.variables["JAX_PLATFORMS"] == "cpu"
+        assert self.told.variables["CUPY_CACHE_DIR"].startswith("/tmp/cupy-cache.")
         assert self.told.variables["GLOBUS_COMPUTE_USER_DIR"].startswith("/tmp/globus-compute.")
         assert {report.container for report in self.reports} == {container}
         for report in self.reports:

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +34,15 @@ for folder, folders, files in os.walk("/"):
 """
 
 
+# Makes, as CuPy does when it is imported, the folder of its cache, and sees two devices.
+CUPY = """
+import os
+from types import SimpleNamespace
+os.makedirs(os.environ.get("CUPY_CACHE_DIR", os.path.expanduser("~/.cupy/kernel_cache")))
+cuda = SimpleNamespace(runtime=SimpleNamespace(getDeviceCount=lambda: 2, CUDARuntimeError=OSError))
+"""
+
+
 @pytest.fixture(scope="module")
 def probe(machine: Machine, image: str) -> dict[str, Any]:
     """What the probe reports from a container that may do next to nothing."""
@@ -55,6 +65,16 @@ def files(machine: Machine, image: str) -> list[str]:
 def test_it_fits_without_network_rights_or_a_writable_file(probe: dict[str, Any]) -> None:
     assert probe["uid"] == 10001
     assert 0 < probe["CLs"] < 1
+
+
+def test_with_cupy_too_the_probe_writes_nothing_to_its_home(machine: Machine, image: str, tmp_path: Path) -> None:
+    for name, text in {"cupy/__init__.py": CUPY, "cupy_cuda12x-1.dist-info/METADATA": "Name: cupy-cuda12x\nVersion: 1\n"}.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    tmp_path.chmod(0o755)
+    options = ("--volume", f"{tmp_path}:/more:ro", "--env", "PYTHONPATH=/more", "--env", "HOME=/nowhere")
+    report = json.loads(machine.hardened("pyhf-endpoint-probe", options=options))
+    assert report["accelerators"] == {"cupy": ["cuda:0", "cuda:1"]}
 
 
 def test_versions_are_those_of_the_lock(probe: dict[str, Any]) -> None:

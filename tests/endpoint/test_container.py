@@ -13,7 +13,7 @@ from pyhf_endpoint.profiles import Resolved
 from tests.endpoint.sites import bundle, engine, exported, use
 
 NODES = {"CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "SLURMD_NODENAME"}
-OTHERS = {"JAX_COMPILATION_CACHE_DIR", "GLOBUS_COMPUTE_USER_DIR", "GC_TASK_TIMEOUT"}
+OTHERS = {"JAX_COMPILATION_CACHE_DIR", "CUPY_CACHE_DIR", "GLOBUS_COMPUTE_USER_DIR", "GC_TASK_TIMEOUT"}
 ADDRESS = "registry.example.org/a:1"
 POOL = "globus-compute-endpoint python-exec pyhf_endpoint.pool {EXECUTOR_LAUNCH_CMD}"
 

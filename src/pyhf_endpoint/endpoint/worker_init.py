@@ -70,6 +70,7 @@ def _lines(use: Resolved, environment: Environment, workers: int | None, cores: 
         return
     # In an image there is no other folder to be sure of; its home may be nobody's, or read-only.
     yield 'export JAX_COMPILATION_CACHE_DIR="$(mktemp -u /tmp/jax-cache.XXXXXXXXXX)"'
+    yield 'export CUPY_CACHE_DIR="$(mktemp -u /tmp/cupy-cache.XXXXXXXXXX)"'
     yield 'export GLOBUS_COMPUTE_USER_DIR="$(mktemp -u /tmp/globus-compute.XXXXXXXXXX)"'
     if cleans(use):
         prefix = _PREFIXES[use.profile.container.runtime]
@@ -103,7 +104,7 @@ def passed_variables(use: Resolved, workers: int | None, cores: int | None) -> t
 
 
 def _ours(use: Resolved, workers: int | None, cores: int | None) -> tuple[str, ...]:
-    return (*variables(use, workers, cores), "JAX_COMPILATION_CACHE_DIR", "GLOBUS_COMPUTE_USER_DIR")
+    return (*variables(use, workers, cores), "JAX_COMPILATION_CACHE_DIR", "CUPY_CACHE_DIR", "GLOBUS_COMPUTE_USER_DIR")
 
 
 def proxy_variables(proxies: tuple[Proxy, ...], where: str) -> dict[str, str]:
