@@ -23,6 +23,12 @@ compile() { # OUTPUT ARGUMENT...
   "${uv[@]}" "${@:2}" --output-file "$output" >/dev/null
 }
 
+# These serve several GPUs at once alone; what loads them does without, and our workers have one GPU each.
+unused=(nccl nvshmem)
+without() { # CUDA: the options that leave them out
+  printf -- '--no-emit-package=nvidia-%s\n' "${unused[@]/%/-cu$1}"
+}
+
 pinned=(--constraints "$locks/dev.txt")
 compile dev.txt --universal --extra dev pyproject.toml
 compile build.txt --universal "${pinned[@]}" containers/locks/build.in
@@ -30,8 +36,10 @@ compile tools.txt --universal "${pinned[@]}" containers/locks/tools.in
 for architecture in x86_64 aarch64; do
   target=("${pinned[@]}" --python-platform "$architecture-manylinux_2_28" --extra worker pyproject.toml)
   compile "cpu-$architecture.txt" "${target[@]}"
-  compile "cuda12-$architecture.txt" --extra cuda12 "${target[@]}"
-  compile "cuda13-$architecture.txt" --extra cuda13 "${target[@]}"
+  for cuda in 12 13; do
+    mapfile -t options < <(without "$cuda")
+    compile "cuda$cuda-$architecture.txt" --extra "cuda$cuda" "${options[@]}" "${target[@]}"
+  done
 done
 # AMD publishes its plugins for x86-64 alone.
 compile rocm-x86_64.txt --extra rocm "${pinned[@]}" --python-platform x86_64-manylinux_2_28 --extra worker pyproject.toml

@@ -50,6 +50,18 @@ def test_jax_and_cupy_share_one_set_of_vendor_libraries(variant: str) -> None:
         assert [package for package in versions if package.endswith(other)] == []
 
 
+@pytest.mark.parametrize("name", [name for name in IMAGES if name.startswith("cuda")])
+def test_of_nvidias_libraries_those_for_several_gpus_at_once_are_left_out_alone(name: str) -> None:
+    carried = Lock.of(name).versions
+    assert [package for package in carried if re.match("nvidia-(nccl|nvshmem)", package)] == []
+    demanded = ("cuda-runtime", "cudnn", "cufft", "cuda-cupti", "cublas", "cusparse")  # JAX does not start without
+    loaded = ("cusolver", "nvjitlink", "cuda-nvcc", "cuda-nvrtc", "curand")  # by JAX or CuPy when they compile or compute
+    lacking = [
+        each for each in (*demanded, *loaded) if not {f"nvidia-{each}", f"nvidia-{each}-cu12", f"nvidia-{each}-cu13"} & {*carried}
+    ]
+    assert lacking == []
+
+
 def test_the_images_leave_out_what_workers_do_not_need() -> None:
     assert not {"jax", "awkward", "uproot", "matplotlib", "pytest", "pip"} & Lock.of("cpu-x86_64").versions.keys()
 
