@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pyhf_endpoint import __version__, endpoint, profiles
-from pyhf_endpoint.deploy import Request, planned
+from pyhf_endpoint.deploy import Request, planned, wheels
 from pyhf_endpoint.deploy.locks import PYTHON
 from pyhf_endpoint.deploy.venv import STAMP
 from pyhf_endpoint.errors import UsageError
@@ -75,7 +75,10 @@ def test_the_image_is_the_one_that_make_leaves() -> None:
         ("local", "kubernetes", "push it and name it: --env image:ADDRESS"),
     ],
 )
-def test_a_site_without_an_image_is_one_error(site: str, runtime: str | None, message: str) -> None:
+def test_a_site_without_an_image_is_one_error(
+    site: str, runtime: str | None, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wheels, "checkout", lambda: tmp_path)  # whose build folder holds no image, unlike a developer's
     with pytest.raises(UsageError, match=message):
         planned(use(site, runtime), Request("image")).__enter__()
 
