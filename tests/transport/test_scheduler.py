@@ -21,7 +21,7 @@ from pyhf_endpoint.errors import InputError, MissingExtraError, TransportError, 
 from pyhf_endpoint.functions import Function, HypotestSettings, TimeLimitError
 from pyhf_endpoint.inputs import load
 from pyhf_endpoint.plan import make_plan
-from pyhf_endpoint.transport import SiteStatus, connect
+from pyhf_endpoint.transport import SiteStatus, connect, engine
 from pyhf_endpoint.transport.configuration import EngineConfiguration
 from pyhf_endpoint.transport.runs import new_run
 from pyhf_endpoint.transport.scheduler import SchedulerTransport
@@ -172,6 +172,26 @@ def test_an_interchange_that_cannot_start_says_so_at_once(environment: dict[str,
             transport.executor()
     finally:
         transport.close()
+
+
+@pytest.mark.timeout(60)
+def test_what_is_submitted_to_a_dead_interchange_does_not_wait_for_ever(
+    transport: SchedulerTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_WATCH_S", 600)  # the watch would see to it, had it looked before
+    monkeypatch.setattr(engine, "_SEND_S", 2.0)
+    started = transport.executor()
+    started.submit(Function("probe"), b'{"seconds": 0}').result()
+    (interchange,) = (
+        child for child in psutil.Process().children(recursive=True) if child.cmdline()[:1] == ["parsl: HTEX interchange"]
+    )
+    interchange.kill()
+    time.sleep(0.5)  # until the connection is known to be gone; what is sent before then vanishes
+    future = started.submit(Function("probe"), b'{"seconds": 0}')
+    with pytest.raises(TransportError, match="the engine's interchange has ended"):
+        future.result(timeout=30)
+    with pytest.raises(TransportError, match="the engine's interchange has ended"):
+        started.submit(Function("probe"), b'{"seconds": 0}')
 
 
 def test_a_configuration_that_the_engine_refuses(environment: dict[str, str]) -> None:

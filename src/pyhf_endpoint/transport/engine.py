@@ -26,6 +26,8 @@ __all__ = ["Engine", "Sendable"]
 _WATCH_S = 1.0
 _START_POLL_S = 0.05
 _ABANDON_S = 5.0
+# A task is sent at once, however many there are, as long as there is an interchange; without one Parsl would wait for ever.
+_SEND_S = 5.0
 _OUTPUT = "interchange.out"
 _RESULT = "globus_compute_sdk.serialize.JSONData"
 _log = logging.getLogger(__name__)
@@ -92,6 +94,7 @@ class Engine(Executor):
         guarded = [sys.executable, "-IS", guard.__file__, str(self._run / _OUTPUT), str(jobs), configuration.cancel_program]
         executor.interchange_launch_cmd = guarded + interchange
         self._start_interchange()
+        executor.outgoing_q.zmq_socket.sndtimeo = round(1000 * _SEND_S)
 
     def _start_interchange(self) -> None:
         """Parsl waits two minutes for an interchange that has ended at once, for lack of an address, say."""
@@ -181,7 +184,9 @@ class Engine(Executor):
         try:
             future.set_result(_result(done))
         except Exception as error:
-            future.set_exception(error)
+            if self._interchange_ended():  # before the watch noticed, and the reason for whatever is said of the task
+                self._without_interchange()
+            future.set_exception(self._fault or error)
 
     def _fail(self, error: TransportError) -> None:
         """Give up: nothing that runs or is submitted later can end well."""
