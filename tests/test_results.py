@@ -144,6 +144,7 @@ def test_resume_names_every_field_that_differs(tmp_path: Path) -> None:
 
 
 BROKEN = {
+    "json on one line, as workspaces are published": (b'{"channels":[{"name":"SR"}]}', "is not a results file"),
     "text": (b"hello\n", "line 1 is not JSON"),
     "binary": (b"\x00\x01\x02", "is not a results file"),
     "another json": (b'{"a": 1}\n', "its first line has no `format`"),
@@ -163,6 +164,30 @@ def test_a_file_that_is_none_is_left_alone(tmp_path: Path, name: str) -> None:
     with pytest.raises(ResultsError, match=message):
         read(path)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b'{"channels":[]}', b'{"channels":\n[]}\n', b"notes\n", b"\x89PNG\r\n"])
+def test_what_holds_no_results_is_not_replaced(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "BkgOnly.json"
+    path.write_bytes(content)
+    with pytest.raises(ResultsError, match=r"BkgOnly\.json is not a results file and is not replaced; remove it, or choose"):
+        ResultsWriter(path, HEADER, overwrite=True)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("broken", ["torn header", "torn record", "spaced header"])
+def test_broken_results_are_replaced_when_asked(tmp_path: Path, broken: str) -> None:
+    path = tmp_path / "r.jsonl"
+    header = HEADER.model_dump_json()
+    contents = {
+        "torn header": header[:9],
+        "torn record": f'{header}\n{{"name":',
+        "spaced header": json.dumps(json.loads(header)) + "\nnonsense\n",
+    }
+    path.write_text(contents[broken])
+    with ResultsWriter(path, HEADER, overwrite=True) as writer:
+        writer.write(result("a"))
+    assert [r.name for r in read(path).results] == ["a"]
 
 
 def test_a_record_of_another_version_is_named_with_its_line(tmp_path: Path) -> None:

@@ -19,6 +19,11 @@ __all__ = ["ResultsFile", "ResultsWriter", "completed", "read"]
 
 # What --resume does not compare: the same grid may go on at another site, at another time.
 _FREE_FIELDS = {"created", "site"}
+_FORMAT = "pyhf-endpoint results"
+# How every results file begins: what a killed run left of its header is a part of this, or begins with it.
+_HEAD = b'{"format":"' + _FORMAT.encode() + b'"'
+# Within so many bytes a whole header has named its format, whoever wrote it out again.
+_HEAD_BYTES = 4096
 _Model = TypeVar("_Model", bound=BaseModel)
 _Record = TypeVar("_Record", bound=Result)
 
@@ -86,11 +91,11 @@ class ResultsWriter:
         path: The file.
         header: The header of this run.
         resume: Continue an existing file; a missing one is begun.
-        overwrite: Replace an existing file.
+        overwrite: Replace an existing results file.
 
     Raises:
         ResultsError: The file cannot be written, is being written by another process, exists (without `resume` or
-            `overwrite`), or holds another run's results.
+            `overwrite`), is no results file, or holds another run's results.
     """
 
     def __init__(self, path: Path | str, header: Header, *, resume: bool = False, overwrite: bool = False) -> None:
@@ -140,12 +145,21 @@ class ResultsWriter:
                 if self._continue():
                     return
             elif size and overwrite:
+                self._refuse_a_stranger()
                 os.ftruncate(self._fd, 0)
             elif size:
                 raise ResultsError(
                     f"{self.path} exists; continue it with --resume, replace it with --overwrite, or choose another file with -o"
                 )
         self._append(self.header)
+
+    def _refuse_a_stranger(self) -> None:
+        """Replace results alone: a slip of `-o` must not cost a workspace."""
+        start = os.pread(self._fd, _HEAD_BYTES, 0)
+        if not (_is_torn_header(start) or _FORMAT.encode() in start):
+            raise ResultsError(
+                f"{self.path} is not a results file and is not replaced; remove it, or choose another file with -o"
+            )
 
     def _lock(self) -> None:
         try:
@@ -192,13 +206,18 @@ def _parse(data: bytes, path: Path) -> tuple[Header | None, list[Result], int]:
     lines = _lines(data[:end], path)
     first = next(lines, None)
     if first is None:
-        if data[:1] not in (b"", b"{"):
+        if not _is_torn_header(data):
             raise ResultsError(f"{path} is not a results file; choose another file")
         return None, [], 0
-    if not isinstance(first[1], dict) or first[1].get("format") != "pyhf-endpoint results":
+    if not isinstance(first[1], dict) or first[1].get("format") != _FORMAT:
         raise ResultsError(f"{path} is not a results file: its first line has no `format`; choose another file")
     header = _validated(Header, first[1], f"{path}: line 1")
     return header, [_validated(RECORDS[header.kind], value, f"{path}: line {number}") for number, value in lines], end
+
+
+def _is_torn_header(data: bytes) -> bool:
+    """Whether this is what a run that was killed in its first line left behind; JSON on a single line is not."""
+    return data.startswith(_HEAD) or _HEAD.startswith(data)
 
 
 def _lines(data: bytes, path: Path) -> Iterator[tuple[int, Any]]:
