@@ -87,4 +87,28 @@ def test_results_of_other_inputs_are_refused(tmp_path: Path) -> None:
     files, output = small.write(tmp_path, 2), tmp_path / "r.jsonl"
     run("hypotest", *files, "-o", output)
     with pytest.raises(ResultsError, match="was computed from something else: its patchset_digest is"):
-        next(check(output, small.WORKSPACE, small.patchset(3)))
+        check(output, small.WORKSPACE, small.patchset(3))
+
+
+def test_all_files_are_examined_before_anything_is_printed(tmp_path: Path) -> None:
+    files, output = small.write(tmp_path, 2), tmp_path / "r.jsonl"
+    run("hypotest", *files, "-o", output)
+    gone = [tmp_path / name for name in ("gone.jsonl", "gone.json", "lost.json")]
+    done = run("results", "check", *gone, code=4)
+    assert done.out == ""
+    assert done.err.count("\n") == 3
+    for path, line in zip(gone, done.err.splitlines(), strict=True):
+        assert str(path) in line
+    done = run("results", "check", output, files[0], gone[2], code=3)
+    assert (done.out, done.err.split(";")[0]) == ("", f"error: {gone[2]} does not exist")
+    done = run("results", "check", output, *files, "--tolerance", "nan", code=2)
+    assert (done.out, done.err.split(";")[0]) == ("", "error: tolerance nan is not a number from 0")
+
+
+def test_the_records_of_another_analysis_are_refused(tmp_path: Path) -> None:
+    files, output = small.write(tmp_path, 2), tmp_path / "r.jsonl"
+    run("hypotest", *files, "-o", output)
+    foreign = json.loads(output.read_text().splitlines()[1]) | {"name": "T100"}
+    output.write_text(output.read_text() + json.dumps(foreign) + "\n")
+    with pytest.raises(ResultsError, match=r"holds 1 hypotheses that are not in the patch set, such as `T100`; files of"):
+        check(output, *files)

@@ -38,7 +38,7 @@ ALLOWED = {
     "client": {"functions", "inputs", "plan", "probing", "profiles", "results", "run", "sites", "transport"},
     "tables": {"errors", "results"},
     "hepdata": {"errors", "results"},
-    "check": {"client", "errors", "results"},
+    "check": {"client", "errors", "inputs", "results"},
     "plot": {"errors", "results"},
     "example": {"errors"},
     "cli": {

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from pyhf_endpoint.client import Client, Signals, Workspace
-from pyhf_endpoint.errors import ResultsError
-from pyhf_endpoint.results import UNFINISHED, HypotestResult, ResultsFile, read
+from pyhf_endpoint.errors import InputError, PyhfEndpointError, ResultsError, UsageError
+from pyhf_endpoint.inputs import Analysis, load
+from pyhf_endpoint.results import UNFINISHED, HypotestResult, Key, ResultsFile, read
 
 __all__ = ["Comparison", "Verdict", "check", "compare"]
 
@@ -57,7 +58,9 @@ def check(
     region: str | None = None,
     workers: int | None = None,
 ) -> Iterator[Comparison]:
-    """Yield comparisons of some of a file's records, drawn at random, as pyhf finishes them.
+    """Return an iterator of comparisons of some of a file's records, drawn at random, as pyhf finishes them.
+
+    All files are read and held against each other before it returns; nothing is computed until it is iterated.
 
     Args:
         path: A results file of the kind `hypotest`.
@@ -70,33 +73,70 @@ def check(
         workers: Worker processes.
 
     Raises:
+        UsageError: The tolerance is negative or no number, or there is no such region.
+        InputError: The workspace or the patch set cannot be used; with it all that is wrong with the results file.
         ResultsError: The file is of another kind, empty, or was computed from something else.
-        MissingExtraError: pyhf or JAX is not installed.
+        MissingExtraError: pyhf or JAX is not installed; raised by the iterator.
     """
-    found = read(path)
+    if not tolerance >= 0:
+        raise UsageError(f"tolerance {tolerance:g} is not a number from 0; give the largest difference that counts as none")
+    found, analysis = _inputs(path, workspace, patchset, region)
     by_key = {result.key: result for result in found.hypotests()}
-    if not by_key:
-        raise ResultsError(f"{path} holds no record to check")
     names = sorted({result.name for result in by_key.values()})
     chosen = random.Random(seed).sample(names, min(sample, len(names)))  # noqa: S311 - a sample, not a secret
+    return _compared(found, analysis, chosen, by_key, tolerance=tolerance, workers=workers)
+
+
+def _inputs(
+    path: Path | str, workspace: Workspace, patchset: "Signals | None", region: str | None
+) -> tuple[ResultsFile, Analysis]:
+    faults: list[PyhfEndpointError] = []
+    found = analysis = None
+    try:
+        found = read(path)
+        _require_records(found, path)
+    except ResultsError as error:
+        faults.append(error)
+    try:
+        analysis = load(workspace, patchset, region=region)
+    except (InputError, UsageError) as error:
+        faults.append(error)
+    if found is None or analysis is None or faults:
+        raise type(faults[0])("\n".join(map(str, faults)))
+    _same_inputs(found, analysis, path)
+    return found, analysis
+
+
+def _require_records(found: ResultsFile, path: Path | str) -> None:
+    if not found.hypotests():
+        raise ResultsError(f"{path} holds no record to check")
+
+
+def _compared(
+    found: ResultsFile,
+    analysis: Analysis,
+    chosen: list[str],
+    by_key: Mapping[Key, HypotestResult],
+    *,
+    tolerance: float,
+    workers: int | None,
+) -> Iterator[Comparison]:
     settings = dict(found.header.settings)
+    own = {name: settings[name] for name in ("test_stat", "blind")} | {"engine": _ENGINE}
+    own["poi_test"] = tuple(settings["poi_test"])
     with Client("local", workers=workers) as client:
-        own = {name: settings[name] for name in ("test_stat", "blind")} | {"engine": _ENGINE}
-        own["poi_test"] = tuple(settings["poi_test"])
         run = client.run(
             "hypotest",
-            workspace,
-            patchset,
+            analysis.workspace,
+            analysis.patchset,
             own,
             {
-                "patches": chosen if found.header.patchset_digest else None,
+                "patches": chosen if analysis.patchset else None,
                 "measurement": settings["measurement"],
                 "normsys": settings["normsys"],
                 "histosys": settings["histosys"],
-                "region": region,
             },
         )
-        _same_inputs(found, run.plan.header.workspace_digest, run.plan.header.patchset_digest, path)
         for theirs in run:
             if theirs.key in by_key and isinstance(theirs, HypotestResult):
                 yield compare(by_key[theirs.key], theirs, tolerance)
@@ -140,9 +180,21 @@ def _half(value: float | None) -> float | None:
     return None if value is None else 0.5 * value
 
 
-def _same_inputs(found: ResultsFile, workspace: str, patchset: str | None, path: Path | str) -> None:
-    given: Mapping[str, Any] = {"workspace_digest": workspace, "patchset_digest": patchset}
-    for name, digest in given.items():
-        before = getattr(found.header, name)
-        if before != digest:
-            raise ResultsError(f"{path} was computed from something else: its {name} is {before}, the given files' is {digest}")
+def _same_inputs(found: ResultsFile, analysis: Analysis, path: Path | str) -> None:
+    """Refuse results of other inputs; records of others again, under the right header, were put there by hand."""
+    patchset = analysis.patchset.digest if analysis.patchset else None
+    given: Mapping[str, Any] = {"workspace_digest": analysis.workspace_digest, "patchset_digest": patchset}
+    faults = [
+        f"its {name} is {getattr(found.header, name)}, the given files' is {digest}"
+        for name, digest in given.items()
+        if getattr(found.header, name) != digest
+    ]
+    if faults:
+        raise ResultsError(f"{path} was computed from something else: {'; '.join(faults)}")
+    known = {patch.name for patch in analysis.patchset.patches} if analysis.patchset else set()
+    strangers = sorted({result.name for result in found.results} - known)
+    if analysis.patchset and strangers:
+        raise ResultsError(
+            f"{path} holds {len(strangers)} hypotheses that are not in the patch set, such as `{strangers[0]}`;"
+            " files of different analyses cannot be merged: check each by itself"
+        )

@@ -79,10 +79,11 @@ def check(ctx: click.Context, /, file: Path, workspace: Path, patchset: Path | N
     """
     from pyhf_endpoint.check import check as run
 
+    found = run(file, workspace, patchset, **options)
     heads = "".join(f"{title:>11}" for title in ("observed", "expected", "free", "fixed", "at zero", "Asimov"))
     click.echo(f"{'hypothesis':<28}{'POI':>6}{heads}  verdict")
     faults = done = 0
-    for one in run(file, workspace, patchset, **options):
+    for one in found:
         numbers = "".join(f"{_small(value):>11}" for value in (one.observed, one.expected, *one.minima))
         reason = one.theirs.message if one.verdict in ("pyhf failed", "pyhf rounds") else ""
         said = reason if reason.startswith(one.verdict) else ": ".join(filter(None, (one.verdict, reason)))

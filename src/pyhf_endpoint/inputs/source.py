@@ -108,8 +108,7 @@ def load(
 
 
 def _load(source: _Document, other: _Document | PatchSet | None, measurement: str | None) -> Analysis:
-    document = source.parse()
-    other_document = other.split() if isinstance(other, _Document) else None
+    document, other_document = _parse_both(source, other)
     _not_swapped(source, document, other, other_document)
     checked = check_workspace(document, source.name, measurement=measurement, from_file=source.from_file)
     chosen = choose_measurement(checked, measurement, source.name)
@@ -118,6 +117,20 @@ def _load(source: _Document, other: _Document | PatchSet | None, measurement: st
     if hypotheses:
         verify_digests(hypotheses, digests, source.name)
     return Analysis(checked, source.name, digests["sha256"], chosen["name"], hypotheses)
+
+
+def _parse_both(source: _Document, other: _Document | PatchSet | None) -> tuple[object, object]:
+    """Return the contents of both documents; where both have a fault, both are told."""
+    readers = [source.parse, *([other.split] if isinstance(other, _Document) else [])]
+    found, faults = [], []
+    for read in readers:
+        try:
+            found.append(read())
+        except InputError as error:
+            faults.append(str(error))
+    if faults:
+        raise InputError("\n".join(faults))
+    return found[0], found[1] if len(found) > 1 else None
 
 
 def _not_swapped(source: _Document, document: object, other: object, other_document: object) -> None:
