@@ -48,6 +48,12 @@ def test_environment_then_user_then_facility(home: Path, monkeypatch: pytest.Mon
     assert found.entry == directory.Entry(endpoint=ONE, functions={"fit": FIT})
 
 
+def test_of_a_retired_site_no_endpoint_is_offered(home: Path) -> None:
+    with pytest.raises(TransportError, match="site `theta` is retired: its machine is gone") as error:
+        directory.require(profiles.find("theta").profile)
+    assert "three ways" not in str(error.value)
+
+
 def test_a_facilitys_endpoint_without_our_functions_is_shown_and_never_used(home: Path) -> None:
     site = profile(endpoint=THREE)
     (address,) = directory.addresses(site)

@@ -103,6 +103,11 @@ def require(profile: SiteProfile) -> Address:
     found = find(profile)
     if found is not None:
         return found
+    if profile.status == "retired":
+        raise TransportError(
+            f"site `{profile.name}` is retired: its machine is gone, and no Globus Compute endpoint is known for it;"
+            " `pyhf-endpoint sites list` shows the active ones"
+        )
     name, facility = profile.name, next(addresses(profile), None)
     lines = [
         f"no Globus Compute endpoint is known for the site `{name}`; three ways to reach it:",

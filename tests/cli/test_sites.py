@@ -69,11 +69,21 @@ def test_show_says_how_the_image_is_had_and_run_and_stays_a_profile() -> None:
     assert run("sites", "show", "crux").out.splitlines()[1] == "# container runtime: none; workers use a virtual environment"
 
 
+def test_show_says_that_a_site_is_retired_and_offers_no_image() -> None:
+    retired = [name for name in profiles.names() if profiles.find(name).profile.status == "retired"]
+    assert len(retired) == 4
+    for name in retired:
+        for options in ([], ["--explain"]):
+            shown = run("sites", "show", name, *options).out
+            assert "# this site is retired: its machine is gone, and the profile stays as a record\n" in shown
+            assert "pull" not in "".join(line for line in shown.splitlines() if line.startswith("# "))
+
+
 def test_what_show_names_is_what_render_takes(tmp_path: Path) -> None:
-    for site in ("perlmutter", "delta", "bluewaters", "river"):
+    for site in ("perlmutter", "delta", "river"):
         command = next(line for line in run("sites", "show", site).out.splitlines() if line.startswith("#   use:  "))
         words = command.split()[3:]
-        run(*words, "--retired-ok", "--account", "project", "-o", tmp_path / site)
+        run(*words, "--account", "project", "-o", tmp_path / site)
         assert words[-1].removeprefix("image:") in (tmp_path / site / "user_config_template.yaml.j2").read_text()
 
 

@@ -10,7 +10,13 @@ __all__ = ["image_lines"]
 
 
 def image_lines(use: "Resolved") -> Iterator[str]:
-    """Yield the lines: what gets the image, what the engine runs a worker with, and the option that names the image."""
+    """Yield the lines: what gets the image, what the engine runs a worker with, and the option that names the image.
+
+    Of a retired site there is nothing to get or to run.
+    """
+    if use.profile.status == "retired":
+        yield "this site is retired: its machine is gone, and the profile stays as a record"
+        return
     from pyhf_endpoint import __version__, endpoint
 
     found = endpoint.guide(use, __version__)
