@@ -21,6 +21,10 @@ __all__ = ["Chunk", "Plan", "make_plan"]
 _CHUNK_SIZE: Mapping[Kind, int] = {"hypotest": 64, "significance": 64, "fit": 32, "upper-limit": 16, "scan": 16, "ranking": 4}
 
 
+# Unknown names of patches that a message lists.
+_MOST_TOLD = 10
+
+
 @dataclass(frozen=True)
 class Chunk:
     """Hypotheses that go to one worker in one call, with the same points on each.
@@ -143,10 +147,14 @@ def _select(analysis: Analysis, names: Sequence[str] | None) -> tuple[Patch, ...
     if not names:
         return analysis.patchset.patches
     known = {patch.name for patch in analysis.patchset.patches}
-    for name in names:
-        if name not in known:
-            hint = did_you_mean(name, known)
-            raise UsageError(f"no patch is named `{name}` in {analysis.patchset_name} ({len(known)} patches).{hint}")
+    unknown = [name for name in dict.fromkeys(names) if name not in known]
+    if unknown:
+        told = [
+            f"no patch is named `{name}` in {analysis.patchset_name} ({len(known)} patches).{did_you_mean(name, known)}"
+            for name in unknown[:_MOST_TOLD]
+        ]
+        more = [f"and {len(unknown) - _MOST_TOLD} more"] if len(unknown) > _MOST_TOLD else []
+        raise UsageError("\n".join([*told, *more]))
     wanted = set(names)
     return tuple(patch for patch in analysis.patchset.patches if patch.name in wanted)
 

@@ -74,7 +74,7 @@ def execute(kind: "Kind", request: Request, settings: Mapping[str, Any]) -> int:
             },
         )
         if request.dry_run:
-            click.echo(_describe(run, client.site, client.transport.slots))
+            click.echo(_describe(run, request, client.site, client.transport.slots))
             return 0
         if request.detach:
             click.echo(_detached(run, request))
@@ -122,7 +122,15 @@ def _summary(run: "Run[Result]", tally: "Tally", done: int) -> str:
     return "\n".join(lines)
 
 
-def _describe(run: "Run[Result]", site: str, slots: int) -> str:
+def _obstacle(request: Request) -> str:
+    """What would keep the run from its results file; empty where nothing is known to."""
+    path = request.output
+    if not (request.resume or request.overwrite) and path.is_file() and path.stat().st_size:
+        return "  (exists: it will take --resume, --overwrite or another file)"
+    return "" if path.parent.is_dir() else "  (its folder does not exist: make it first)"
+
+
+def _describe(run: "Run[Result]", request: Request, site: str, slots: int) -> str:
     plan, done = run.plan, run.done()
     chunks = plan.chunks(slots, done)
     digest = plan.header.workspace_digest[:12]
@@ -135,7 +143,7 @@ def _describe(run: "Run[Result]", site: str, slots: int) -> str:
         "hypotheses": str(len(plan.patches)),
         "already done": f"{len(done)} of {plan.total} records",
         "chunks": f"{len(chunks)} for {min(slots, len(chunks))} workers",
-        "output": str(run.output),
+        "output": f"{run.output}{_obstacle(request)}",
     }
     return "\n".join(f"{name:<14}{value}" for name, value in rows.items()) + "\nnothing was computed (--dry-run)"
 

@@ -17,6 +17,9 @@ from pyhf_endpoint.histfactory.spec import Hypothesis, Sample
 __all__ = ["Own", "ParameterRef", "StandaloneError", "Walk"]
 
 
+_REMEDY = " A background-only workspace needs a patch set, whose patches bring the signal"
+
+
 class StandaloneError(Exception):
     """A patch that reaches into parameters of the background, so that the background cannot be shared with others."""
 
@@ -91,7 +94,7 @@ class Walk:
         if not known:
             raise FitError("no sample has a modifier, so there is no parameter to fit")
         if poi and poi not in known:
-            raise FitError(f"parameter of interest `{poi}` is carried by no sample.{did_you_mean(poi, known)}")
+            raise FitError(f"parameter of interest `{poi}` is carried by no sample.{did_you_mean(poi, known) or _REMEDY}")
         if poi and len(known[poi].ids) > 1:
             raise FitError(
                 f"parameter of interest `{poi}` is a {known[poi].kind} of {len(known[poi].ids)} bins; it must be one parameter"
