@@ -8,6 +8,7 @@
 source "$(dirname "$0")/common.sh"
 
 engine=$(engine)
+[[ $engine != docker ]] || check_docker
 wheels=${WHEELS:-build/wheels/$architecture}
 containers/wheels.sh "$variant"
 
@@ -39,7 +40,7 @@ if [[ $architecture != "$(uname -m)" ]]; then
   esac
 fi
 case $engine in
-  docker) export DOCKER_BUILDKIT=1 ;;
+  docker) export DOCKER_BUILDKIT=1 SOURCE_DATE_EPOCH=$created ;;
   *) options+=(--timestamp "$created" --layers) ;;
 esac
 
@@ -47,8 +48,10 @@ esac
 options+=(${BUILD_OPTIONS:-})
 
 "$engine" build "${options[@]}" "${labels[@]}" . || {
+  importer=podman # whose images buildah sees too
+  [[ $engine != docker ]] || importer=docker
   [[ ${BASE_IMAGE:-} ]] || echo "where the base image's registry cannot be reached, make one out of Debian's packages:" \
-    "containers/base.sh, and then: make image-$variant ENGINE=podman BASE_IMAGE=localhost/debian:bookworm-python" >&2
+    "ENGINE=$importer containers/base.sh, and then: make image-$variant ENGINE=$engine BASE_IMAGE=localhost/debian:bookworm-python" >&2
   exit 1
 }
 echo "$name:$tag"

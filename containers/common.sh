@@ -30,11 +30,24 @@ engine() { # the one named by ENGINE, else the first that is there and works
   local found
   for found in ${ENGINE:-docker podman buildah}; do
     if command -v "$found" >/dev/null && "$found" info >/dev/null 2>&1; then
+      # Under the name docker there may be podman, which has not all of docker's options.
+      [[ $found != docker || $(docker --version 2>/dev/null) != podman* ]] || found=podman
       echo "$found"
       return
     fi
   done
   fail "no container engine works here (tried: ${ENGINE:-docker podman buildah}); install podman, or name one: ENGINE=podman"
+}
+
+check_docker() { # the folder of wheels comes in as a named build context: buildx hands it over, docker 23's BuildKit takes it
+  local server client buildx options
+  server=$(docker version --format '{{.Server.Version}}' 2>/dev/null) || server=unknown
+  client=$(docker version --format '{{.Client.Version}}' 2>/dev/null) || client=unknown
+  buildx=$(docker buildx version 2>/dev/null | cut -d ' ' -f 2) || buildx=
+  options=$(docker build --help 2>/dev/null) || options=
+  [[ (! $server =~ ^[0-9]+ || ${BASH_REMATCH[0]} -ge 23) && $options == *--build-context* ]] ||
+    fail "this docker (server $server, client $client, buildx ${buildx:-not found}) cannot build the image: install docker 23 or newer \
+with its plugin buildx (https://docs.docker.com/go/buildx/), or take podman: ENGINE=podman"
 }
 
 pinned() { # PACKAGE: its version in the lock
