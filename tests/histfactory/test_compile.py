@@ -113,8 +113,9 @@ TYPES = "histosys, lumi, normfactor, normsys, shapefactor, shapesys, staterror"
 FAULTY: list[tuple[Patch, str]] = [
     (adding("a", MU, data=(2.0,)), "channel `SR`, sample `signal_a`: 1 bins, but the channel has 2"),
     (adding("a", MU, data=(2.0, float("nan"))), "channel `SR`, sample `signal_a`: `data`: bin 1 holds nan, not a finite number"),
+    (adding("a"), "parameter of interest `mu` is carried by no sample."),
     (
-        adding("a"),
+        ("a", []),
         "parameter of interest `mu` is carried by no sample. A background-only workspace needs a patch set, whose patches bring the signal",
     ),
     (

@@ -16,7 +16,7 @@ from pyhf_endpoint.histfactory.spec import Hypothesis, Sample
 
 __all__ = ["Own", "ParameterRef", "StandaloneError", "Walk"]
 
-
+# Where no patch adds anything.
 _REMEDY = " A background-only workspace needs a patch set, whose patches bring the signal"
 
 
@@ -86,15 +86,17 @@ class Walk:
             for sample in channel.own:
                 self._sample(own, slots[sample["name"]], number, sample)
         self._check_masks(own)
-        self._check_poi(own, hypothesis.poi)
+        self._check_poi(own, hypothesis)
         return own
 
-    def _check_poi(self, own: Own, poi: str) -> None:
+    def _check_poi(self, own: Own, hypothesis: Hypothesis) -> None:
+        poi = hypothesis.poi
         known = {**self.background.sets, **own.sets}
         if not known:
             raise FitError("no sample has a modifier, so there is no parameter to fit")
         if poi and poi not in known:
-            raise FitError(f"parameter of interest `{poi}` is carried by no sample.{did_you_mean(poi, known) or _REMEDY}")
+            remedy = did_you_mean(poi, known) or ("" if hypothesis.operations else _REMEDY)
+            raise FitError(f"parameter of interest `{poi}` is carried by no sample.{remedy}")
         if poi and len(known[poi].ids) > 1:
             raise FitError(
                 f"parameter of interest `{poi}` is a {known[poi].kind} of {len(known[poi].ids)} bins; it must be one parameter"
