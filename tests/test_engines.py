@@ -115,23 +115,31 @@ def test_where_docker_cannot_have_the_base_image_the_way_by_docker_is_named(tmp_
     assert f"ENGINE=docker containers/base.sh, and then: {by_docker}" in done.stderr
 
 
-@pytest.mark.parametrize(("chosen", "engine", "quiet"), [({}, "podman", ["--quiet"]), ({"ENGINE": "docker"}, "docker", [])])
+@pytest.mark.parametrize(
+    ("chosen", "engine", "imported"),
+    [
+        ({}, "podman", ["--quiet", "--arch", "amd64"]),
+        ({"ARCH": "aarch64"}, "podman", ["--quiet", "--arch", "arm64"]),
+        ({"ENGINE": "docker", "ARCH": "aarch64"}, "docker", ["--platform", "linux/arm64"]),
+    ],
+)
 def test_a_base_image_is_made_of_options_alone_and_goes_to_the_engine(
-    tmp_path: Path, chosen: dict[str, str], engine: str, quiet: list[str]
+    tmp_path: Path, chosen: dict[str, str], engine: str, imported: list[str]
 ) -> None:
     """An ordinary user's mmdebstrap runs in a namespace in which files in that user's folders cannot be read."""
     for name in ("mmdebstrap", engine):
         (tmp_path / name).write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" >{tmp_path}/{name}.said\n")
         (tmp_path / name).chmod(0o755)
     (tmp_path / "apt-config").symlink_to("/bin/true")
-    environment = {name: value for name, value in os.environ.items() if name != "ENGINE"} | chosen
+    environment = {name: value for name, value in os.environ.items() if name != "ENGINE"} | {"ARCH": "x86_64"} | chosen
     environment["PATH"] = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(["containers/base.sh", "localhost/x"], cwd=CLONE, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "localhost/x\n"), done.stderr
     *options, suite, tarball = (tmp_path / "mmdebstrap.said").read_text().splitlines()
     assert suite == "bookworm"
+    assert f"--architectures={imported[-1].removeprefix('linux/')}" in options
     assert [option for option in options if str(Path(tarball).parent) in option] == []
     assert [option for option in options if "dpkgopt" in option] == [
         f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("doc", "info", "locale", "man")
     ]
-    assert (tmp_path / f"{engine}.said").read_text().splitlines() == ["import", *quiet, tarball, "localhost/x"]
+    assert (tmp_path / f"{engine}.said").read_text().splitlines() == ["import", *imported, tarball, "localhost/x"]

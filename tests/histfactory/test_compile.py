@@ -116,7 +116,10 @@ FAULTY: list[tuple[Patch, str]] = [
     (adding("a"), "parameter of interest `mu` is carried by no sample."),
     (
         ("a", []),
-        "parameter of interest `mu` is carried by no sample. A background-only workspace needs a patch set, whose patches bring the signal",
+        (
+            "parameter of interest `mu` is carried by no sample."
+            " A background-only workspace needs a patch set, whose patches bring the signal"
+        ),
     ),
     (
         adding("a", MU, {**JES, "data": {"hi": 1.1, "lo": 0.0}}),
