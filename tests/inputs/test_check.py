@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import orjson
 import pyhf
 import pytest
 
@@ -355,6 +356,7 @@ def test_faults_of_several_rules_come_together() -> None:
     ]
 
 
+OUT_OF_RANGE = "replace it with a number within the range of double precision, 1.8e308"
 NOT_PLAIN: list[tuple[Edit, str]] = [
     (
         lambda w: first_sample(w).update(data=[1.0, math.nan]),
@@ -376,7 +378,15 @@ NOT_PLAIN: list[tuple[Edit, str]] = [
     (lambda w: w["channels"][0].update({1: 2}), "channels[0]: the key 1 is not a string"),
     (
         lambda w: first_sample(w).update(data=[10**25, 1]),
-        "channels[0].samples[0].data[0]: 10000000000000000000000000 does not fit into 64 bits",
+        "channels[0].samples[0].data[0]: 10000000000000000000000000 does not fit into 64 bits; write it as a float, 1e+25",
+    ),
+    (
+        lambda w: first_sample(w).update(data=[1, -(10**400)]),
+        f"channels[0].samples[0].data[1]: -1{'0' * 55}... does not fit into 64 bits; {OUT_OF_RANGE}",
+    ),
+    (
+        lambda w: first_sample(w).update(data=[1, 10**5000]),
+        f"channels[0].samples[0].data[1]: an integer of more than 4,300 digits does not fit into 64 bits; {OUT_OF_RANGE}",
     ),
     (lambda w: w.update(channels=w), "channels.channels.channels.channels: nested too deeply, or inside itself"),
 ]
@@ -388,6 +398,14 @@ def test_what_json_cannot_hold(edit: Edit, message: str) -> None:
     edit(spec)
     text = refusal(check_workspace, spec)
     assert f"  {message}" in text.split("\n")
+
+
+def test_a_file_nested_too_deeply_for_the_schema() -> None:
+    spec = workspace()
+    first_sample(spec)["data"] = orjson.loads(b"[" * 900 + b"]" * 900)
+    assert refusal(check_workspace, spec, from_file=True) == one_fault(
+        "channels[0].samples[0]: nested too deeply, or inside itself"
+    )
 
 
 def test_large_floats_tuples_and_subclasses_are_plain() -> None:

@@ -12,6 +12,7 @@ import pytest
 from pyhf_endpoint.errors import InputError
 from pyhf_endpoint.inputs.jsonfile import parse_json, paused_gc, read_json, shorten
 
+BEYOND = "is beyond the range of double precision, 1.8e308; replace it with a finite number"
 BROKEN = [
     pytest.param(b"", "f is empty; a JSON document is expected", id="empty"),
     pytest.param(b" \n\t", "f is empty; a JSON document is expected", id="blank"),
@@ -38,8 +39,34 @@ BROKEN = [
         "f: line 3, column 4: -Infinity is not JSON and no usable number; replace it with a finite number",
         id="minus-inf",
     ),
-    pytest.param(b"[1e999]", 'f: line 1, column 2: not JSON: {reason}, at "1e999]"', id="overflow"),
+    pytest.param(b"[1e999]", f"f has 1 fault\n  [0]: 1e999 {BEYOND}", id="overflow"),
+    pytest.param(
+        b'{"a": [{"b": -%b}, 1e-999, 2, {"c": {}}]}' % str(10**400).encode(),
+        f"f has 1 fault\n  a[0].b: -1000000000000000000... (401 digits) {BEYOND}",
+        id="huge-integer",
+    ),
+    pytest.param(
+        b"[%b]" % b",".join([b"9" * 5000] * 12),
+        "f has 12 faults\n"
+        + "".join(f"  [{place}]: 99999999999999999999... (5,000 digits) {BEYOND}\n" for place in range(10))
+        + "  and 2 more",
+        id="many-huge-integers",
+    ),
+    pytest.param(b"[1e999", 'f: line 1, column 2: not JSON: {reason}, at "1e999"', id="overflow-and-cut"),
     pytest.param(b'["a",\n"\xff"]', "f: line 2, column 2: byte 0xff is not UTF-8; save the file as UTF-8", id="latin-1"),
+    *(
+        pytest.param(
+            '{"a": 1}'.encode(code),
+            "f is not a JSON file: its text is UTF-16 or UTF-32, or it is no text at all; save the file as UTF-8",
+            id=code,
+        )
+        for code in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+    ),
+    pytest.param(
+        gzip.compress(gzip.compress(b"{}")),
+        "f is not a JSON file: it was compressed with gzip twice; unpack it once",
+        id="gzip-twice",
+    ),
     pytest.param('{"a": 1}'.encode("utf-16"), "f: line 1, column 1: byte 0xff is not UTF-8; save the file as UTF-8", id="utf-16"),
     pytest.param(
         b"<!DOCTYPE html><html>",

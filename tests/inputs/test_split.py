@@ -221,6 +221,18 @@ def test_broken_json_is_located_as_it_is_at_once(text: bytes, tmp_path: Path) ->
     assert message(from_file, path, text) == message(at_once, text).replace("p.json", str(path))
 
 
+@pytest.mark.parametrize("depth", [300, 900])
+def test_what_is_nested_too_deeply_is_named(depth: int, tmp_path: Path) -> None:
+    deep = b"[" * depth + b"]" * depth
+    for whole, place in (
+        (INDENTED.replace(b"null", deep, 1), "modifiers: nested too deeply, or inside itself"),
+        (INDENTED.replace(b'"signals"', b'"signals", "more": ' + deep, 1), "nested too deeply, or inside itself"),
+    ):
+        assert whole != INDENTED
+        assert message(from_file, tmp_path / "p.json", whole).endswith(place)
+        assert message(at_once, whole).endswith(place)
+
+
 def test_broken_json_names_line_and_column(tmp_path: Path) -> None:
     path = tmp_path / "p.json"
     lines = INDENTED[: INDENTED.index(b"5.0")].decode().split("\n")

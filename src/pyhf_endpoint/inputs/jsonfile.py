@@ -5,6 +5,7 @@ import gzip
 import mmap
 import os
 import stat
+import sys
 import weakref
 import zlib
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from typing import Protocol, TypeAlias
 import orjson
 
 from pyhf_endpoint.errors import InputError, did_you_mean
+from pyhf_endpoint.inputs.places import shortened_list, too_large_numbers
 
 __all__ = [
     "MAX_BYTES",
@@ -107,8 +109,16 @@ def shorten(value: object, width: int = 60) -> str:
     try:
         text = orjson.dumps(value).decode()
     except TypeError:
-        text = repr(value)
+        text = _written_out(value)
     return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
+def _written_out(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # an integer of so many digits that Python does not write it out
+        kind = "an integer" if isinstance(value, int) else f"a {type(value).__name__} with an integer"
+        return f"{kind} of more than {sys.get_int_max_str_digits():,} digits"
 
 
 def bounded_read(stream: Readable, limit: int) -> bytes:
@@ -258,11 +268,8 @@ def paused_gc() -> Iterator[None]:
 def _explain(data: bytes, name: str, error: orjson.JSONDecodeError) -> str:
     if not data.strip():
         return f"{name} is empty; a JSON document is expected"
-    for magic, remedy in _NOT_JSON.items():
-        if data.lstrip().startswith(magic):
-            return f"{name} is not a JSON file: {remedy}"
-    if data[257:262] == b"ustar":
-        return f"{name} is not a JSON file: it is a tar archive; give the archive as the workspace, or unpack it"
+    if other := _another_format(data):
+        return f"{name} is not a JSON file: {other}"
     try:
         text = data.decode()
     except UnicodeDecodeError as fault:
@@ -272,10 +279,25 @@ def _explain(data: bytes, name: str, error: orjson.JSONDecodeError) -> str:
     start = at - text.startswith("-Infinity", max(at - 1, 0))  # the fault is seen after the sign
     if literal := next((word for word in ("NaN", "Infinity", "-Infinity") if text.startswith(word, start)), None):
         return f"{_place(name, text[:start])}: {literal} is not JSON and no usable number; replace it with a finite number"
+    if "infinity" in error.msg and (faults := too_large_numbers(text)):
+        return shortened_list(name, faults)
     if at >= len(text.rstrip()):
         return f"{_place(name, text[:at])}: the file ends in the middle of the document; copy or download it again"
     found = shorten(text[at : at + 20].splitlines()[0] if text[at : at + 1].strip() else text[at : at + 1])
     return f"{_place(name, text[:at])}: not JSON: {error.msg}, at {found}"
+
+
+def _another_format(data: bytes) -> str | None:
+    for magic, remedy in _NOT_JSON.items():
+        if data.lstrip().startswith(magic):
+            return remedy
+    if data[257:262] == b"ustar":
+        return "it is a tar archive; give the archive as the workspace, or unpack it"
+    if data.startswith(_GZIP):
+        return "it was compressed with gzip twice; unpack it once"
+    if data[:2].count(0) == 1 or data[:4].count(0) > 1:
+        return "its text is UTF-16 or UTF-32, or it is no text at all; save the file as UTF-8"
+    return None
 
 
 def _place(name: str, before: str) -> str:

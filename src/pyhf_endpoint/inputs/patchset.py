@@ -11,6 +11,8 @@ import orjson
 
 from pyhf_endpoint.errors import InputError, UsageError, did_you_mean
 from pyhf_endpoint.inputs.check import Point, check_patchset, check_split, point_of
+from pyhf_endpoint.inputs.plain import plain_faults
+from pyhf_endpoint.inputs.schema import refuse
 from pyhf_endpoint.inputs.split import OperationsText, SplitPatchSet
 
 __all__ = ["Patch", "PatchSet", "make_patchset", "verify_digests", "workspace_digest", "workspace_digests"]
@@ -139,7 +141,7 @@ def make_patchset(document: object, name: str = "the patch set", *, from_file: b
     else:
         head = check_patchset(document, name, from_file=from_file)
         rows = ((point_of(patch), patch, patch["patch"]) for patch in head["patches"])
-    patches, digest = _gather(head, rows)
+    patches, digest = _gather(name, head, rows)
     metadata = head["metadata"]
     return PatchSet(
         name=name,
@@ -152,16 +154,25 @@ def make_patchset(document: object, name: str = "the patch set", *, from_file: b
     )
 
 
-def _gather(head: Json, rows: Iterable[tuple[Point, Json, Sequence[Json] | OperationsText]]) -> tuple[tuple[Patch, ...], str]:
+def _gather(
+    whole: str, head: Json, rows: Iterable[tuple[Point, Json, Sequence[Json] | OperationsText]]
+) -> tuple[tuple[Patch, ...], str]:
     """Make the patches, and digest the patch set as if it were written as a whole with sorted keys and no white space."""
     patches: list[Patch] = []
-    digest = hashlib.sha256(b'{"metadata":%b,"patches":[' % _sorted_json(head["metadata"]))
+    digest = hashlib.sha256(b'{"metadata":%b,"patches":[' % _sorted_text(whole, "metadata", head["metadata"]))
     for (name, values), document, operations in rows:
         digest.update(b"," if patches else b"")
-        digest.update(_sorted_json(document))
+        digest.update(_sorted_text(whole, f"patch `{name}`", document))
         patches.append(Patch(name, values, operations))
     digest.update(b'],"version":%b}' % _sorted_json(head["version"]))
     return tuple(patches), digest.hexdigest()
+
+
+def _sorted_text(whole: str, part: str, value: object) -> bytes:
+    try:
+        return _sorted_json(value)
+    except TypeError:  # it could be read, but is too deep to be written
+        refuse(whole, [f"{part}: {fault}" for fault in plain_faults(value)] or [f"{part} cannot be written as JSON"])
 
 
 def _sorted_json(value: object) -> bytes:

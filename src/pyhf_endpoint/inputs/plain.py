@@ -5,20 +5,13 @@ from collections.abc import Iterator
 from typing import cast
 
 from pyhf_endpoint.inputs.jsonfile import shorten
+from pyhf_endpoint.inputs.places import Path, at
 
-__all__ = ["Path", "at", "plain_faults"]
-
-Path = tuple[str | int, ...]
+__all__ = ["plain_faults"]
 
 _MAX_INT = 2**63
 _MAX_DEPTH = 100
 _SCALARS = (str, bool, type(None))
-
-
-def at(path: Path) -> str:
-    """Return `path` as text, such as `channels[0].samples[2].data`."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return text.removeprefix(".")
 
 
 def plain_faults(document: object) -> Iterator[str]:
@@ -67,12 +60,19 @@ def _scalar_fault(value: object) -> str | None:
     if type(value) is float:
         return None if math.isfinite(value) else f"{value} found where a finite number belongs"
     if type(value) is int:
-        return None if -_MAX_INT <= value < _MAX_INT else f"{shorten(value, 30)} does not fit into 64 bits"
+        return None if -_MAX_INT <= value < _MAX_INT else f"{shorten(value, 60)} does not fit into 64 bits; {_remedy(value)}"
     if type(value) in _SCALARS:
         return None
     kind = type(value)
     remedy = "; convert it with .tolist()" if hasattr(value, "tolist") else ""
     return f"a {kind.__module__}.{kind.__qualname__} is not a JSON value{remedy}"
+
+
+def _remedy(value: int) -> str:
+    try:
+        return f"write it as a float, {float(value)!r}"
+    except OverflowError:
+        return "replace it with a number within the range of double precision, 1.8e308"
 
 
 def _fault(path: Path, text: str) -> str:

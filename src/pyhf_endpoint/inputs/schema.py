@@ -10,9 +10,10 @@ import orjson
 from jsonschema_rs import ValidationError
 from jsonschema_rs import ValidationErrorKind as Kind
 
-from pyhf_endpoint.errors import InputError, did_you_mean, list_faults
+from pyhf_endpoint.errors import InputError, did_you_mean
 from pyhf_endpoint.inputs.jsonfile import shorten
-from pyhf_endpoint.inputs.plain import at
+from pyhf_endpoint.inputs.places import MAX_SHOWN, at, shortened_list
+from pyhf_endpoint.inputs.plain import plain_faults
 
 __all__ = ["MAX_SHOWN", "SCHEMA_VERSION", "DocumentKind", "refuse", "schema_faults"]
 
@@ -20,9 +21,6 @@ DocumentKind = Literal["workspace", "patchset", "patchset/patch", "measurement",
 
 SCHEMA_VERSION = "1.0.0"
 _SCHEMAS = Path(__file__).parents[1] / "schemas"
-MAX_SHOWN = 10
-"""How many faults a message lists before it counts the rest."""
-
 _TYPES = {
     "array": "a list",
     "boolean": "true or false",
@@ -48,7 +46,12 @@ def schema_faults(document: object, kind: DocumentKind) -> list[str]:
     validator = _validator(kind)
     if validator.is_valid(document):
         return []
-    faults = (fault for error in validator.iter_errors(document) for fault in _faults(error))
+    try:
+        faults = [fault for error in validator.iter_errors(document) for fault in _faults(error)]
+    except ValueError:  # the validator reports no faults of what is nested more deeply than it can follow
+        faults = list(plain_faults(document))
+        if not faults:
+            raise
     return list(dict.fromkeys(faults))
 
 
@@ -63,10 +66,8 @@ def refuse(name: str, faults: list[str], remedy: str = "") -> NoReturn:
     Raises:
         InputError: always.
     """
-    lines = list_faults(name, faults).split("\n")
-    if len(faults) > MAX_SHOWN:
-        lines = [*lines[: MAX_SHOWN + 1], f"  and {len(faults) - MAX_SHOWN:,} more"]
-    raise InputError("\n".join([*lines, remedy] if remedy else lines))
+    text = shortened_list(name, faults)
+    raise InputError(f"{text}\n{remedy}" if remedy else text)
 
 
 @functools.cache
