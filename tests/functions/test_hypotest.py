@@ -79,6 +79,10 @@ SETTINGS = {
     "engine": ({"engine": "phyf"}, "unknown engine `phyf`. Did you mean `pyhf`?"),
     "no value": ({"poi_test": ()}, "no value of the parameter of interest to test"),
     "infinite": ({"poi_test": (float("inf"),)}, "cannot test the parameter of interest at inf; give a finite number"),
+    "huge": (
+        {"poi_test": (10**5000,)},
+        "cannot test the parameter of interest at an integer beyond the range of double precision; give a finite number",
+    ),
     "twice": ({"poi_test": (1.0, 2.0, 1.0)}, "a value is given twice: 1, 2, 1"),
 }
 

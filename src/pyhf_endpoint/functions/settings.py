@@ -117,8 +117,8 @@ class HypotestSettings(Settings):
         if not self.poi_test:
             raise UsageError("no value of the parameter of interest to test; give at least one, such as 1.0")
         for value in self.poi_test:
-            if not math.isfinite(value):
-                raise UsageError(f"cannot test the parameter of interest at {value}; give a finite number")
+            if not _finite(value):
+                raise UsageError(f"cannot test the parameter of interest at {_shown(value)}; give a finite number")
         _unique("value", [f"{value:g}" for value in self.poi_test])
 
 
@@ -192,17 +192,28 @@ class ScanSettings(Settings):
         super().__post_init__()
         _unique("parameter", self.parameters)
         for value in self.grid:
-            if not math.isfinite(value):
-                raise UsageError(f"cannot scan at {value}; give finite numbers")
+            if not _finite(value):
+                raise UsageError(f"cannot scan at {_shown(value)}; give finite numbers")
         if not 2 <= self.steps <= 10_000:
             raise UsageError(f"{self.steps} steps; give 2 to 10000")
-        if not (math.isfinite(self.width) and self.width > 0):
-            raise UsageError(f"width {self.width:g} is not positive")
+        if not (_finite(self.width) and self.width > 0):
+            raise UsageError(f"width {_shown(self.width)} is not positive")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RankingSettings(Settings):
     """A ranking of the nuisance parameters."""
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond the range of double precision
+        return False
+
+
+def _shown(value: float) -> str:
+    return f"{value:g}" if not isinstance(value, int) or _finite(value) else "an integer beyond the range of double precision"
 
 
 def _choice(what: str, value: str, choices: tuple[str, ...]) -> None:
