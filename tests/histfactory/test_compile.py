@@ -7,7 +7,7 @@ import pytest
 
 from pyhf_endpoint.errors import FitError, InputError
 from pyhf_endpoint.histfactory import compile_workspace
-from pyhf_endpoint.histfactory.compile import Patch
+from pyhf_endpoint.histfactory.compile import Patch, compile_patches
 from pyhf_endpoint.histfactory.patch import apply_patch
 
 Json = dict[str, Any]
@@ -35,6 +35,10 @@ BACKGROUND = workspace(sample("bkg", [10.0, 12.0], JES))
 
 def adding(name: str, *modifiers: Json, data: tuple[float, ...] = (2.0, 3.0)) -> Patch:
     return name, [{"op": "add", "path": "/channels/0/samples/-", "value": sample(f"signal_{name}", list(data), *modifiers)}]
+
+
+def setting(name: str, **values: object) -> Json:
+    return {"op": "add", "path": "/measurements/0/config/parameters/-", "value": {"name": name, **values}}
 
 
 @pytest.mark.parametrize(
@@ -109,6 +113,8 @@ def test_other_structures_and_backgrounds_get_batches_of_their_own() -> None:
     assert sorted(index for batch in batches for index in batch.indices) == [0, 1, 2, 3]
 
 
+HUGE = "an integer of about 401 digits"
+BEYOND = "so large or so small that their ratios or differences are beyond double precision; check their units"
 TYPES = "histosys, lumi, normfactor, normsys, shapefactor, shapesys, staterror"
 FAULTY: list[tuple[Patch, str]] = [
     (adding("a", MU, data=(2.0,)), "channel `SR`, sample `signal_a`: 1 bins, but the channel has 2"),
@@ -174,6 +180,32 @@ FAULTY: list[tuple[Patch, str]] = [
         "measurement: parameter `lumi`: a lumi modifier needs `auxdata`, `sigmas`, `bounds` and `inits` in the measurement",
     ),
     (("a", [{"op": "remove", "path": "/observations/0"}]), "`observations` is missing, empty or not a list"),
+    (
+        adding("a", MU, data=(10**400, 3.0)),
+        "channel `SR`, sample `signal_a`: `data`: bin 0 holds an integer of about 401 digits, not a finite number",
+    ),
+    (
+        adding("a", MU, {**JES, "data": {"hi": -(10**5000), "lo": 0.9}}),
+        "channel `SR`, sample `signal_a`: normsys `jes`: `hi`: bin 0 holds an integer of about 5001 digits, not a finite number",
+    ),
+    (
+        adding("a", MU, {**TILT, "data": {"hi_data": [2.0, 10**400], "lo_data": [2.0, 3.0]}}),
+        f"channel `SR`, sample `signal_a`: histosys `tilt`: `hi_data`: bin 1 holds {HUGE}, not a finite number",
+    ),
+    (
+        ("a", [*adding("a", MU)[1], {"op": "replace", "path": "/observations/0/data/1", "value": 10**400}]),
+        "channel `SR`: observation: bin 1 holds an integer of about 401 digits, not a finite number",
+    ),
+    (
+        adding("a", MU, {"name": "mc", "type": "staterror", "data": [1e-100, 0.1]}, data=(2e100, 3.0)),
+        f"parameter `mc`: uncertainties {BEYOND}",
+    ),
+    (adding("a", MU, {"name": "mc", "type": "shapesys", "data": [1e-200, 0.1]}), f"parameter `mc`: uncertainties {BEYOND}"),
+    (adding("a", MU, {**JES, "data": {"hi": 1.7e308, "lo": 0.9}}), f"yields and variations {BEYOND}"),
+    (
+        ("a", [*adding("a", MU)[1], setting("mu", bounds=[[0, 10**400]])]),
+        "measurement: parameter `mu`: `bounds` holds a number that is not finite",
+    ),
 ]
 
 
@@ -182,6 +214,22 @@ def test_a_patch_that_cannot_be_used_is_named_with_its_fault(patch: Patch, messa
     with pytest.raises(FitError) as fault:
         compile_workspace(BACKGROUND, [adding("good", MU), patch])
     assert str(fault.value) == f"patch `a`: {message}"
+
+
+def test_a_setting_of_one_patch_is_not_blamed_on_the_workspace() -> None:
+    faulty = ("faulty", [*adding("faulty", MU)[1], setting("jes", bounds="x")])
+    patches = list(enumerate([adding("good", MU), faulty]))
+    compiled = compile_patches(BACKGROUND, patches, measurement=None, normsys="code4", histosys="code4p")
+    assert [batch.names for batch in compiled.batches] == [("good",)]
+    assert compiled.failures == {1: "patch `faulty`: measurement: parameter `jes`: `bounds` is not a list of numbers"}
+
+
+def test_integers_of_more_than_64_bits_are_numbers() -> None:
+    spec = workspace(sample("bkg", [10**25, 12.0], JES))
+    spec["observations"][0]["data"] = [10**25, 11]
+    (batch,) = compile_workspace(spec, [adding("a", MU)])
+    assert batch.rows.counts.tolist() == [[1e25, 11.0]]
+    assert batch.shared.nominal.tolist() == [[1e25], [12.0]]
 
 
 def test_faults_of_the_workspace_are_not_blamed_on_patches() -> None:

@@ -1,5 +1,6 @@
 """The arrays of one batch, assembled from the records of a walk."""
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -32,6 +33,7 @@ from pyhf_endpoint.histfactory.walk import Own, Walk
 __all__ = ["FaultyRowsError", "build"]
 
 Integers = npt.NDArray[np.intp]
+_BEYOND = "so large or so small that their ratios or differences are beyond double precision; check their units"
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,16 @@ def build(walk: Walk, hypotheses: Sequence[Hypothesis], owns: Sequence[Own], cod
     try:
         numbers = _numbers(walk)
         counts = np.array([[count for channel in hypothesis.channels for count in channel.observed] for hypothesis in hypotheses])
+        if counts.dtype.kind == "O":  # among the integers is one of more than 64 bits
+            counts = np.array([array("d", row) for row in counts])
         sound = _all_finite(numbers) and counts.dtype.kind in "if" and bool(np.isfinite(counts).all() and (counts >= 0).all())
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         sound = False
     if not sound:
         raise _explained(hypotheses)
-    batch = _assemble(walk, hypotheses, owns, codes, numbers)
+    with np.errstate(all="ignore"):
+        batch = _assemble(walk, hypotheses, owns, codes, numbers)
+    _check_range(batch)
     rows = replace(batch.rows, counts=np.concatenate([counts, counts[-1:]]).astype(float))
     full = replace(batch, rows=rows)
     return replace(full.take(range(len(hypotheses))), background=full.take([len(hypotheses)]))
@@ -99,6 +105,29 @@ def _explained(hypotheses: Sequence[Hypothesis]) -> FaultyRowsError:
     if not faulty and not background:
         background = "numbers that cannot be read as such"
     return FaultyRowsError(faulty, background)
+
+
+def _check_range(batch: Batch) -> None:
+    """Require that what was computed from finite numbers is finite, too.
+
+    Raises:
+        FaultyRowsError: It is not.
+    """
+    if not all(np.isfinite(values).all() for values in vars(batch.shared).values()):
+        raise FaultyRowsError({}, f"yields and variations {_BEYOND}")
+    faulty: dict[int, str] = {}
+    for name in ("linear", "curve", "poly", "log_high", "log_low"):
+        values = getattr(batch.rows, name)
+        for row in np.nonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))[0]:
+            faulty.setdefault(int(row), f"yields and variations {_BEYOND}")
+    for values in (batch.rows.precision, batch.rows.factor, batch.rows.centre):
+        for row, column in zip(*np.nonzero(~np.isfinite(values)), strict=True):
+            which = next(name for name, (_, columns) in batch.sets[row].items() if column in columns)
+            faulty.setdefault(int(row), f"parameter `{which}`: uncertainties {_BEYOND}")
+    if last := faulty.pop(len(batch.names) - 1, None):
+        raise FaultyRowsError({}, last)
+    if faulty:
+        raise FaultyRowsError(faulty)
 
 
 def _order(walk: Walk) -> tuple[Sizes, Integers, Integers]:

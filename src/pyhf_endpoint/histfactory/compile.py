@@ -17,7 +17,7 @@ Patch = tuple[str, Sequence[Mapping[str, Any]]]
 """Name of a hypothesis and the operations that turn the workspace into it."""
 
 # What reading malformed JSON content raises; a schema check beforehand says it better, but nothing may escape.
-_MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+_MALFORMED = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
 
 
 @dataclass
@@ -150,10 +150,11 @@ def _build(
 
 
 def _blame(compiled: Compiled, base: Base, members: Sequence[Hypothesis], message: str) -> None:
-    """Report a fault of shared samples: the workspace's own where nothing of it was replaced, else that of the patches."""
+    """Report a fault of what hypotheses share: the workspace's own where nothing of it was replaced, else that of the patches."""
     for hypothesis in members:
         kept = {channel.name: channel.shared for channel in hypothesis.channels}
-        if all(kept.get(name) == samples for name, samples in base.samples.items()):
+        own_settings = hypothesis.settings is base.settings
+        if own_settings and all(kept.get(name) == samples for name, samples in base.samples.items()):
             raise InputError(f"workspace: {message}")
         compiled.failures[hypothesis.index] = f"patch `{hypothesis.name}`: {message}"
 

@@ -127,7 +127,7 @@ class Descent:
         if not len(index):
             return found, doubtful
         plain, plain_edm = self._plain(index)
-        wrong = ~(to_numpy(plain_edm) <= _DOUBT * tolerance[index])
+        wrong = ~(np.abs(to_numpy(plain_edm)) <= _DOUBT * tolerance[index])
         if wrong.any():
             index, kept = index[wrong], np.nonzero(wrong)[0]
             doubtful[index] = True

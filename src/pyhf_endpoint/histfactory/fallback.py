@@ -65,7 +65,13 @@ def solve(model: Model, start: Floats, fixed: npt.NDArray[np.bool_], tolerance: 
     if best.converged[0] and best.nll[0] <= nll[0] + 1e-9:
         return best.theta[0], float(best.nll[0]), float(best.edm[0]), int(found.nit + best.iterations[0]), True
     edm[0] = _edge_distance(model, point, fixed)
-    return point[0], float(nll[0]), float(edm[0]), int(found.nit), bool(np.isfinite(nll[0]) and edm[0] < max(tolerance, 1e-8))
+    return (
+        point[0],
+        float(nll[0]),
+        float(edm[0]),
+        int(found.nit),
+        bool(np.isfinite(nll[0]) and abs(edm[0]) < max(tolerance, 1e-8)),
+    )
 
 
 def _onto_bounds(values: Floats, lower: Floats, upper: Floats) -> Floats:

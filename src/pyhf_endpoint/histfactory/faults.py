@@ -6,7 +6,9 @@ from typing import Any
 
 from pyhf_endpoint.histfactory.spec import Hypothesis, Sample
 
-__all__ = ["explain"]
+__all__ = ["explain", "is_number", "shown"]
+
+_WIDTH = 60
 
 
 def explain(hypothesis: Hypothesis, *, own: bool) -> str | None:
@@ -42,7 +44,7 @@ def _modifier(modifier: Mapping[str, Any], bins: int) -> Iterator[str]:
     elif kind == "normsys":
         for side in ("hi", "lo"):
             yield from (f"`{side}`: {fault}" for fault in _numbers([data[side]], 1))
-            if _is_number(data[side]) and data[side] <= 0:
+            if is_number(data[side]) and data[side] <= 0:
                 yield f"`{side}`: a factor of {data[side]:g} has no logarithm; factors are positive"
     else:
         yield from _numbers(data, bins)
@@ -53,9 +55,23 @@ def _numbers(values: Sequence[object], bins: int) -> Iterator[str]:
         yield f"{len(values) if isinstance(values, Sequence) else 'no'} values for {bins} bin{'s' if bins != 1 else ''}"
         return
     for place, value in enumerate(values):
-        if not _is_number(value):
-            yield f"bin {place} holds {value!r}, not a finite number"
+        if not is_number(value):
+            yield f"bin {place} holds {shown(value)}, not a finite number"
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def is_number(value: object) -> bool:
+    """Tell whether a value is a number that a double can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def shown(value: object) -> str:
+    """Return a value in a few words; Python refuses to write out the longest integers."""
+    if isinstance(value, int) and abs(value) >= 2**64:
+        return f"an integer of about {int(value.bit_length() * math.log10(2)) + 1} digits"
+    text = repr(value)
+    return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."

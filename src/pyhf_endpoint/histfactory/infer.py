@@ -1,6 +1,5 @@
 """Hypothesis tests of a whole grid with the profile likelihood ratio and asymptotic distributions."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -14,6 +13,7 @@ from pyhf_endpoint.histfactory.asymptotics import cls_values
 from pyhf_endpoint.histfactory.batch import Batch
 from pyhf_endpoint.histfactory.compile import Patch, compile_patches
 from pyhf_endpoint.histfactory.describe import describe_all
+from pyhf_endpoint.histfactory.faults import is_number, shown
 from pyhf_endpoint.histfactory.fits import Fit
 from pyhf_endpoint.histfactory.profile import Profile, Profiled
 from pyhf_endpoint.histfactory.result import STATUSES, HypotestResult, worst
@@ -22,6 +22,8 @@ __all__ = ["TEST_STATISTICS", "chunks", "hypotest", "outside_bounds", "parts", "
 
 TEST_STATISTICS = ("q", "qtilde")
 _COMPILED = 128  # hypotheses compiled at a time: bounds memory
+_EPSILON = float(np.finfo(float).eps)
+_ROUNDING = 1e-6  # of a test statistic
 _FITTED = 128  # rows fitted side by side: enough to amortise the interpreter, few enough for the processor's caches
 
 
@@ -61,8 +63,8 @@ def hypotest(
     """
     if test_stat not in TEST_STATISTICS:
         raise InputError(f"test_stat: `{test_stat}` is not among {', '.join(TEST_STATISTICS)}")
-    if not len(poi_tests) or not all(math.isfinite(value) for value in poi_tests):
-        raise InputError(f"poi_tests: {list(poi_tests)} is not a list of finite numbers")
+    if not len(poi_tests) or not all(map(is_number, poi_tests)):
+        raise InputError(f"poi_tests: [{', '.join(map(shown, poi_tests))}] is not a list of finite numbers")
     options = _Options(tuple(map(float, poi_tests)), test_stat, seed, blind)
     results: list[HypotestResult] = []
     for chunk in chunks(patches):
@@ -146,12 +148,24 @@ def _table(profile: Profile, one: Profiled, test_stat: str) -> list[HypotestResu
     return [_result(profile, one, row, float(observed[row]), tuple(map(float, band[row]))) for row in range(len(q))]
 
 
+def _lost_to_rounding(one: Profiled, row: int) -> str:
+    """Say where likelihoods are so large that what is left of their differences is rounding; empty if they are not."""
+    largest = max(abs(float(fit.nll[row])) for _, fit in one.fits())
+    q = float((one.q_asimov if one.q is None else one.q)[row])
+    if not _EPSILON * largest > _ROUNDING * max(1.0, q):
+        return ""
+    return f"a likelihood of {largest:.1e} leaves nothing but rounding in its differences; check the yields against the data"
+
+
 def _result(profile: Profile, one: Profiled, row: int, observed: float, band: tuple[float, ...]) -> HypotestResult:
     batch, name, fits = profile.batch, profile.batch.names[row], one.fits()
     message = outside_bounds(batch, row, one.value, "the tested hypothesis") or describe_all(profile.fitter, fits, row)
     status = worst([STATUSES[fit.status[row]] for _, fit in fits])
     if status == "failed" or outside_bounds(batch, row, one.value, ""):
         return _failed(name, one.value, f"patch `{name}`: {message}")
+
+    if lost := _lost_to_rounding(one, row):
+        status, message = "not_converged", "; ".join(filter(None, (lost, message)))
 
     def twice(fit: Fit) -> float:
         return float(2 * (fit.nll[row] + profile.offset[row]))

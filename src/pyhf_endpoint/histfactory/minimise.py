@@ -170,7 +170,8 @@ def _settle(descent: Descent, rows: Integers, live: npt.NDArray[np.bool_], fits:
     found = descent.direction()
     fits.found.iterations[rows[live]] += 1
     whole, stuck = to_numpy(descent.state.step == 1), descent.stuck()
-    close = live & whole & (to_numpy(found[1]) < fits.tolerance[rows])
+    # Rounding makes an EDM negative: a little at the minimum, but without bound where numbers are too large
+    close = live & whole & (np.abs(to_numpy(found[1])) < fits.tolerance[rows])
     (direction, edm), doubtful = descent.doubt(found, close & ~stuck, fits.tolerance[rows])
     arrived = close & ~stuck & ~doubtful
     late = live & (stuck | (fits.found.iterations[rows] >= fits.limit[rows]))

@@ -3,6 +3,8 @@
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pyhf_endpoint.histfactory.arrays import Array
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def _by_parameters(xp: ModuleType, scaled: Array, diagonal: Array, vector: Array
     own = (scaled * scaled).sum(axis=1)
     diagonal = diagonal * free + (1.0 - free) + _RIDGE * own + 1e-30
     system = hessian + diagonal[:, :, None] * xp.eye(vector.shape[1])
-    return xp.linalg.solve(system, vector[:, :, None])[:, :, 0] * free
+    return _solve(xp, system, vector[:, :, None])[:, :, 0] * free
 
 
 def _by_bins(xp: ModuleType, factors: tuple[Array, Array], diagonal: Array, vector: Array, free: Array, flat: Array) -> Array:
@@ -56,7 +58,7 @@ def _by_bins(xp: ModuleType, factors: tuple[Array, Array], diagonal: Array, vect
     kernel = xp.matmul(inner * inverse[:, None, :], xp.swapaxes(inner, 1, 2))
     kernel = kernel * (root * xp.swapaxes(root, 1, 2)) + xp.eye(jacobian.shape[1])
     right = xp.concatenate([xp.matmul(inner, (inverse * vector[:, :bounded])[:, :, None]) * root, outer], axis=2)
-    solved = xp.linalg.solve(kernel, right)
+    solved = _solve(xp, kernel, right)
     reduced, through = solved[:, :, 0], solved[:, :, 1:]
     transposed = xp.swapaxes(outer, 1, 2)
     schur = xp.matmul(transposed, through)
@@ -64,7 +66,17 @@ def _by_bins(xp: ModuleType, factors: tuple[Array, Array], diagonal: Array, vect
     size = (schur * identity).sum(axis=2)
     schur = schur + identity * ((1.0 - free[:, bounded:]) + flat + _RIDGE * size)[:, :, None]
     target = vector[:, bounded:] - xp.matmul(transposed, reduced[:, :, None])[:, :, 0]
-    last = xp.linalg.solve(schur, target[:, :, None])[:, :, 0] * free[:, bounded:]
+    last = _solve(xp, schur, target[:, :, None])[:, :, 0] * free[:, bounded:]
     rest = (reduced + xp.matmul(through, last[:, :, None])[:, :, 0]) * root[:, :, 0]
     constrained = inverse * (vector[:, :bounded] - xp.matmul(rest[:, None, :], inner)[:, 0])
     return xp.concatenate([constrained, last], axis=1)
+
+
+def _solve(xp: ModuleType, matrices: Array, right: Array) -> Array:
+    """Solve the system of each row; not a number where a matrix is singular to rounding, which must not stop the other rows."""
+    try:
+        return xp.linalg.solve(matrices, right)
+    except np.linalg.LinAlgError:  # NumPy's way; other namespaces leave such rows without numbers by themselves
+        if len(matrices) == 1:
+            return np.full_like(right, np.nan)
+        return np.concatenate([_solve(xp, matrices[row : row + 1], right[row : row + 1]) for row in range(len(matrices))])

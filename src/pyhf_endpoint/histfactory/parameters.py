@@ -122,6 +122,8 @@ def _numbers(where: str, setting: str, value: object, shape: tuple[int, ...]) ->
         numbers: npt.NDArray[np.float64] = np.array(value, dtype=float)
     except (TypeError, ValueError):
         raise FitError(f"{where}: `{setting}` is not a list of numbers") from None
+    except OverflowError:
+        raise FitError(f"{where}: `{setting}` holds a number that is not finite") from None
     if numbers.shape != shape:
         raise FitError(f"{where}: `{setting}` holds {len(numbers)} entries, {shape[0]} expected")
     if not np.isfinite(numbers).all():

@@ -42,7 +42,7 @@ class Table:
         """Append the records of a sample; each part holds their numbers, those of lists end to end."""
         try:
             numbers = [array("d", part) for part in parts]
-        except TypeError:
+        except (OverflowError, TypeError):  # integers of JSON know no bounds, doubles do
             self.sound = False
             return
         self.places += (*place, len(targets))

@@ -54,6 +54,8 @@ class Base:
     samples: Mapping[str, tuple[Sample, ...]]
     """By channel, sorted by name."""
     measurement: str | None
+    settings: Sequence[Mapping[str, Any]]
+    """The measurement's configuration of parameters."""
     sound: Mapping[str, frozenset[int]]
     """Identities of the samples of each channel; these objects need no second look."""
 
@@ -64,9 +66,11 @@ def read_base(workspace: Mapping[str, Any], measurement: str | None) -> Base:
     Raises:
         FitError: `workspace` lacks channels, observations or measurements, or they are not what HistFactory means by them.
     """
-    _measurement(workspace, measurement)
+    settings = _settings(_measurement(workspace, measurement))
     samples = {name: tuple(sorted(members, key=_name)) for name, members in _channels(workspace, {})}
-    return Base(workspace, samples, measurement, {name: frozenset(map(id, members)) for name, members in samples.items()})
+    return Base(
+        workspace, samples, measurement, settings, {name: frozenset(map(id, members)) for name, members in samples.items()}
+    )
 
 
 def read_hypothesis(base: Base, index: int, name: str, operations: Sequence[Mapping[str, Any]]) -> Hypothesis:
@@ -79,10 +83,7 @@ def read_hypothesis(base: Base, index: int, name: str, operations: Sequence[Mapp
     config = _measurement(workspace, base.measurement)
     observed = _observations(workspace)
     channels = tuple(_split(base, channel, samples, observed) for channel, samples in _channels(workspace, base.sound))
-    settings = config.get("parameters", ())
-    if not isinstance(settings, ARRAY) or not all(isinstance(entry, OBJECT) and "name" in entry for entry in settings):
-        raise FitError("measurement: `parameters` is not a list of objects with a `name`")
-    return Hypothesis(name, index, operations, channels, config.get("poi", ""), settings)
+    return Hypothesis(name, index, operations, channels, config.get("poi", ""), _settings(config))
 
 
 def _split(base: Base, name: str, samples: Sequence[Sample], observed: Mapping[str, Sequence[float]]) -> Channel:
@@ -153,6 +154,13 @@ def _measurement(workspace: Mapping[str, Any], name: str | None) -> Mapping[str,
     if name not in configs:
         raise FitError(f"measurement `{name}` is not among {', '.join(configs)}.{did_you_mean(name, configs)}")
     return configs[name]
+
+
+def _settings(config: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    settings: Sequence[Mapping[str, Any]] = config.get("parameters", ())
+    if not isinstance(settings, ARRAY) or not all(isinstance(entry, OBJECT) and "name" in entry for entry in settings):
+        raise FitError("measurement: `parameters` is not a list of objects with a `name`")
+    return settings
 
 
 def _list(entry: Mapping[str, Any], member: str, where: str = "") -> Sequence[Any]:
