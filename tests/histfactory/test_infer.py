@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.optimize
 
 from pyhf_endpoint.errors import InputError
-from pyhf_endpoint.histfactory import HypotestResult, hypotest
+from pyhf_endpoint.histfactory import HypotestResult, Model, compile_workspace, hypotest
 from pyhf_endpoint.histfactory.asymptotics import cls_values, log_upper_tail
 from pyhf_endpoint.histfactory.compile import Patch
 from pyhf_endpoint.histfactory.result import worst
@@ -120,6 +121,89 @@ def test_an_edge_is_reached_by_the_fallback() -> None:
     assert result.cls_obs is not None
 
 
+def one_sided(counts: list[float], high: list[float], low: list[float]) -> Json:
+    tilt = {"name": "tilt", "type": "histosys", "data": {"hi_data": high, "lo_data": low}}
+    return workspace(counts, [100.0] * len(counts), tilt, {**MU, "name": "k"})
+
+
+def lowest(spec: Json, patch: Patch, poi: float | None) -> float:
+    """-2 log L at the lowest of the minima that SciPy finds, from pyhf's start and from other values of the first parameter."""
+    (batch,) = compile_workspace(spec, [patch])
+    model, bounds = Model(batch), np.stack([batch.lower[0], batch.upper[0]], axis=1)
+    if poi is not None:
+        bounds[batch.poi] = poi
+
+    def objective(theta: Any) -> tuple[float, Any]:
+        at = model.evaluate(theta[None])
+        return float(at.nll[0]), at.gradient[0]
+
+    found = []
+    for first in (batch.init[0, 0], *np.linspace(-1.5, 1.5, 7)):
+        start = np.array(batch.init[0])
+        start[0] = first
+        start = np.clip(start, *bounds.T)
+        options = {"ftol": 1e-12, "maxiter": 500}
+        found.append(scipy.optimize.minimize(objective, start, jac=True, method="SLSQP", bounds=bounds, options=options).fun)
+    return 2 * float(min(found) + model.nll_offset[0])
+
+
+WELLS = {
+    "the other sign is lower": one_sided([100.0, 89.0], [88.0, 74.0], [102.0, 73.0]),
+    "small pull": one_sided([108.0, 100.0], [141.0, 88.0], [140.0, 93.0]),
+    "a normalisation makes up for it": one_sided([137.0, 91.0], [131.0, 88.0], [116.0, 80.0]),
+    "on top between two wells": one_sided([110.0, 86.0], [112.0, 71.0], [103.0, 62.0]),
+    "a shallow well": one_sided([84.0, 100.0], [45.0, 56.0], [60.0, 77.0]),
+}
+
+
+@pytest.mark.parametrize("name", WELLS)
+@pytest.mark.parametrize("blind", [False, True])
+def test_the_background_is_fitted_to_the_lower_well_of_a_one_sided_systematic(name: str, blind: bool) -> None:
+    patch = signal(10.0, 2.0)
+    result = one(WELLS[name], patch, blind=blind)
+    assert result.twice_nll_background == pytest.approx(lowest(WELLS[name], patch, 0.0), rel=0, abs=2e-6)
+
+
+def test_normalisations_that_stand_in_for_each_other_are_tried_from_their_initial_values() -> None:
+    def sample(name: str, data: list[float], *uncertainties: float) -> Json:
+        shape = {"name": f"shape_{name}", "type": "shapesys", "data": list(uncertainties)}
+        return {"name": name, "data": data, "modifiers": [{**MU, "name": f"k_{name}"}, shape]}
+
+    spec = workspace([34.0, 13.0, 5.0], [20.0, 7.0, 6.5])
+    spec["channels"][0]["samples"] = [
+        sample("a", [20.0, 7.0, 6.5], 12.0, 2.0, 2.0),
+        sample("b", [8.0, 6.0, 3.0], 6.0, 5.0, 2.0),
+    ]
+    patch = signal(15.0, 10.0, 1.0)
+    result = one(spec, patch)
+    assert result.status == "restarted"
+    assert result.twice_nll_free == pytest.approx(lowest(spec, patch, None), rel=0, abs=2e-5)
+
+
+def test_a_singular_system_does_not_stop_the_other_hypotheses() -> None:
+    steep = {"name": "steep", "type": "normsys", "data": {"hi": 1e12, "lo": 0.9}}
+    (name, (operation,)), good = signal(5.0, 8.0, name="bad"), signal(5.0, 8.0, name="good")
+    mc = {"name": "mc", "type": "staterror", "data": [2.0, 3.0]}
+    bad = name, [{**operation, "value": {**operation["value"], "modifiers": [MU, steep, mc]}}]
+    spec = workspace([55.0, 66.0], [50.0, 60.0], JES)
+    first, second = hypotest(spec, [good, bad])
+    assert first.status == "converged"
+    assert first.cls_obs == pytest.approx(one(spec, good).cls_obs)
+    assert second.status != "converged"
+
+
+@pytest.mark.parametrize("yields", [1e20, 1e30])
+def test_what_is_lost_to_rounding_is_not_trusted(yields: float) -> None:
+    result = one(workspace([55.0, 66.0], [50.0, yields], JES), signal(5.0, 8.0))
+    assert result.status == "not_converged"
+    assert "leaves nothing but rounding in its differences" in result.message
+
+
+def test_a_signal_beyond_all_doubt_is_excluded() -> None:
+    result = one(workspace([55.0, 66.0], [50.0, 60.0], JES), signal(5.0, 1e20))
+    assert (result.status, result.cls_obs) == ("converged", 0.0)
+
+
 FAILING = [
     (
         workspace([4.0], [0.0]),
@@ -151,6 +235,10 @@ def test_what_cannot_be_tested_says_why(spec: Json, poi_test: float, message: st
 def test_unusable_options() -> None:
     with pytest.raises(InputError, match=r"^test_stat: `q0` is not among q, qtilde$"):
         hypotest(workspace([4.0], [5.0]), [], test_stat="q0")
+    with pytest.raises(
+        InputError, match=r"^poi_tests: \[1.0, an integer of about 5001 digits\] is not a list of finite numbers$"
+    ):
+        hypotest(workspace([4.0], [5.0]), [], poi_tests=[1.0, 10**5000])
     with pytest.raises(InputError, match=r"^poi_tests: \[\] is not a list of finite numbers$"):
         hypotest(workspace([4.0], [5.0]), [], poi_tests=[])
     with pytest.raises(InputError, match=r"^normsys: `code4p` is no interpolation code of it \(choose code1, code4\)"):

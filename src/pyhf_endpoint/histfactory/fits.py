@@ -1,6 +1,7 @@
 """Fits of a batch: where they start, how several run side by side, and what is tried where one does not converge."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -28,6 +29,7 @@ PROBE = 1e-4
 _LOWER = 1e-6  # a minimum counts as another, lower one if it is lower by this much
 _SPREAD = 0.5  # of random starts, in units of the constraints' widths
 _ATTEMPTS = 3
+_FAR = 2.0  # a factor by which a parameter without a constraint has changed that makes other minima likely
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,10 @@ class Fitter:
     def _digest(self, row: int) -> int:
         if row not in self._digests:
             operations = list(self.batch.hypotheses[row].operations)
-            text = orjson.dumps(operations, default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+            try:
+                text = orjson.dumps(operations, default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+            except TypeError:  # integers of more than 64 bits
+                text = json.dumps(operations, default=str, sort_keys=True).encode()
             self._digests[row] = int.from_bytes(hashlib.sha256(text).digest()[:8], "little")
         return self._digests[row]
 
@@ -228,6 +233,20 @@ class Fitter:
         if self.batch.poi is not None:
             bound[:, self.batch.poi] = False
         return np.asarray(bound)
+
+    def strayed(self, fit: Fit) -> Integers:
+        """Rows in which a parameter without a constraint, that of interest aside, is far from its initial value, or at a bound.
+
+        Such parameters multiply each other, and others: they may have settled where one does the work of another.
+        """
+        batch, sizes = self.batch, self.batch.sizes
+        free = slice(sizes.parameters - sizes.free, sizes.parameters)
+        value, init = fit.theta[:, free], batch.init[:, free]
+        far = np.where(init > 0, (value > _FAR * init) | (_FAR * value < init), np.abs(value - init) > _FAR)
+        counted = (far | (value <= batch.lower[:, free]) | (value >= batch.upper[:, free])) & ~fit.fixed[:, free]
+        if batch.poi is not None and batch.poi >= free.start:
+            counted[:, batch.poi - free.start] = False
+        return np.nonzero(counted.any(axis=1) & (fit.status < LOST))[0]
 
 
 def _part(minimum: Minimum, rows: slice) -> Minimum:

@@ -13,14 +13,16 @@ from pyhf_endpoint.histfactory.minimise import distance
 
 __all__ = ["flips", "mirrored"]
 
-_PULL = 0.3  # of an alpha that is worth flipping
+_PULL = 0.1  # of an alpha that is worth flipping; nearer to zero it may be on the top between two wells
+_WELLS = (-0.6, 0.6)  # where these are then sought: alphas of order 1 are what wells are made of
 # and the curvature at zero, relative to its constraint's, that its one-sidedness takes off. With -1 a double well begins; what is
 # taken off changes between the minimum, where it is looked up, and zero.
 _BENT = -0.75
 # Rise to the flipped alpha, over the curvature that one-sidedness takes off times its square, from which on there is no minimum
 # there: a double well a**4 / 4 - b a**2 / 2 + t a has then just lost its upper one.
 _WELL = 2 / 3
-_PARABOLA = 0.95  # rise over estimated distance from which on the way leads back
+_DEEP = -1.5  # curvature at zero below which the other well is looked into at any height: other parameters may bring it down
+_PARABOLA = 1.3  # rise over estimated distance from which on the way leads back; 1 where the likelihood is a parabola
 _BLOCK = 48  # points evaluated at once
 
 
@@ -31,19 +33,30 @@ def flips(fitter: Fitter, fit: Fit, rows: Integers) -> list[tuple[Floats, Intege
         return []
     some, theta = model.take(rows), fit.theta[rows]
     bent = to_numpy(some.bend(some.xp.asarray(theta)))
-    worth = (np.abs(theta[:, :alphas]) > _PULL) & (bent < _BENT) & ~fit.fixed[rows][:, :alphas]
-    place, column = np.nonzero(worth)
+    place, column, value = _other_sides(theta[:, :alphas], np.where(fit.fixed[rows][:, :alphas], 0.0, bent))
     if not len(place):
         return []
     flipped = theta[place]
-    flipped[np.arange(len(place)), column] *= -1
+    flipped[np.arange(len(place)), column] = value
     inside = np.clip(flipped, fitter.batch.lower[rows[place]], fitter.batch.upper[rows[place]])
     flipped = np.where(fit.fixed[rows[place]], flipped, inside)
     rise = np.concatenate([_heights(fit, rows[place[part]], flipped[part]) for part in _blocks(len(place))])
-    low = np.nonzero(rise < -_WELL * bent[place, column] * theta[place, column] ** 2)[0]
+    bent_there = bent[place, column]
+    low = np.nonzero((rise < -_WELL * bent_there * theta[place, column] ** 2) | (bent_there < _DEEP))[0]
     promising = [part[_promising(fit, rows[place[part]], flipped[part])] for part in (low[block] for block in _blocks(len(low)))]
     chosen = np.concatenate([low[:0], *promising])
     return _by_rank(fit, rows[place[chosen]], flipped[chosen])
+
+
+def _other_sides(alphas: Floats, bent: Floats) -> tuple[Integers, Integers, Floats]:
+    """Rows, sorted, and columns [N] of alphas that may have another well, and where in it to start."""
+    pulled = np.abs(alphas) > _PULL
+    flipped = np.nonzero(pulled & (bent < _BENT))
+    on_top = np.nonzero(~pulled & (bent < -1.0))
+    place, column = (np.concatenate([first, second, second]) for first, second in zip(flipped, on_top, strict=True))
+    value = np.concatenate([-alphas[flipped], *(np.full(len(on_top[0]), well) for well in _WELLS)])
+    order = np.argsort(place, kind="stable")
+    return place[order], column[order], value[order]
 
 
 def _blocks(count: int) -> list[slice]:

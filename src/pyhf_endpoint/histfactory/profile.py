@@ -2,20 +2,22 @@
 
 Excluded hypotheses pull parameters so far that their likelihood has several minima. Each conditional fit therefore starts from
 the best fit and, where the POI is at all constrained, with alphas flipped (see `looks`), from the initial values or, where it is
-strongly excluded, at random. The lowest minimum counts.
+strongly excluded, at random. Fits that took a normalisation far away are tried from the initial values, too. The lowest minimum
+counts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from types import ModuleType
 
 import numpy as np
 
 from pyhf_endpoint.histfactory.arrays import Floats
 from pyhf_endpoint.histfactory.batch import Batch
-from pyhf_endpoint.histfactory.fits import TIGHT, Fit, Fitter, Flags, Integers, Job
+from pyhf_endpoint.histfactory.fits import PROBE, TIGHT, Fit, Fitter, Flags, Integers, Job
 from pyhf_endpoint.histfactory.likelihood import Model
 from pyhf_endpoint.histfactory.looks import flips, mirrored
+from pyhf_endpoint.histfactory.minimise import Minimum
 
 __all__ = ["Profile", "Profiled"]
 
@@ -66,7 +68,8 @@ class Profile:
             data = self.asimov_model(null)
             asimov = self._conditional(data, [null.theta] * len(values), values)
             for at, value in zip(asimov, values, strict=True):
-                looks = [(at, self._at(self.batch.init, value), _rows(2 * at.nll > _EXCLUDED))]
+                further = np.union1d(_rows(2 * at.nll > _EXCLUDED), self.fitter.strayed(at))
+                looks = [(at, self._at(self.batch.init, value), further)]
                 self._probe([*looks, *self._flips(at, _rows(2 * at.nll > _CONSTRAINED))])
             return [self._profiled(value, null, None, None, at) for value, at in zip(values, asimov, strict=True)]
         null, free = self._null_and_free()
@@ -84,7 +87,10 @@ class Profile:
     def null_fit(self, value: float = 0.0) -> Fit:
         """The fit behind Asimov data: they depend on its parameters to first order, hence its tight tolerance."""
         job = self._null_job(value)
-        return self.fitter.begin(job, self.fitter.run([job])[0], [self._at(self.batch.init, value)])
+        other = self._at(self.batch.init, value)
+        null = self.fitter.begin(job, self.fitter.run([job])[0], [other])
+        self._probe([(null, other, self.fitter.strayed(null)), *self._flips(null, self.fitter.rows)])
+        return null
 
     def _null_job(self, value: float) -> Job:
         return Job(self.model, self.fitter.rows, self.fitter.background_start(value), self.held, 1e-12)
@@ -104,6 +110,8 @@ class Profile:
         best = self.fitter.run([null, free])
         others = self._at(self.batch.init, 0.0), self.batch.init
         begun = [self.fitter.begin(job, at, [other]) for job, at, other in zip((null, free), best, others, strict=True)]
+        looks = [(fit, other, self.fitter.strayed(fit)) for fit, other in zip(begun, others, strict=True)]
+        self._probe([*looks, *(look for fit in begun for look in self._flips(fit, self.fitter.rows))])
         return begun[0], begun[1]
 
     def _conditional(self, model: Model, near: Sequence[Floats], values: Sequence[float]) -> list[Fit]:
@@ -122,7 +130,12 @@ class Profile:
         looks = [look for fit, rise in ((fixed, q), (asimov, q_asimov)) for look in self._flips(fit, _rows(rise > _CONSTRAINED))]
         excluded = _rows(q > _EXCLUDED)
         starts = [mirrored(self.fitter, fixed, excluded), self.fitter.random_start(fixed, init, excluded, 0)]
-        looks += [(fixed, init, _rows((q > _PULLED) & (q <= _EXCLUDED))), *((fixed, start, excluded) for start in starts)]
+        pulled = np.union1d(_rows((q > _PULLED) & (q <= _EXCLUDED)), self.fitter.strayed(fixed))
+        looks += [
+            (fixed, init, pulled),
+            (asimov, init, self.fitter.strayed(asimov)),
+            *((fixed, start, excluded) for start in starts),
+        ]
         for _ in range(_ROUNDS):
             improved = self._probe(looks)
             looks = [look for fit in (fixed, asimov) for look in self._flips(fit, _rows_of(improved, fit))]
@@ -135,7 +148,19 @@ class Profile:
         """Fit rows from other starts, keep what is lower, and return which rows were improved."""
         jobs = [Job(fit.model, rows, start, fit.fixed, limit=_PROBE_LIMIT, known=fit) for fit, start, rows in looks]
         found = self.fitter.run(jobs)
+        self._finish(jobs, found)
         return [(look[0], self.fitter.absorb(look[0], job, best)) for look, job, best in zip(looks, jobs, found, strict=True)]
+
+    def _finish(self, jobs: Sequence[Job], found: Sequence[Minimum]) -> None:
+        """Let probes go on that were given up below the known minimum."""
+        for job, best in zip(jobs, found, strict=True):
+            assert job.known is not None  # noqa: S101  (a probe has one)
+            below = np.nonzero(~best.converged & (best.nll < job.known.nll[job.rows] - PROBE))[0]
+            start = np.array(job.start)
+            start[job.rows[below]] = best.theta[below]
+            (more,) = self.fitter.run([Job(job.model, job.rows[below], start, job.fixed, job.tolerance)])
+            for field in fields(Minimum):
+                getattr(best, field.name)[below] = getattr(more, field.name)
 
     def keep_lower(self, free: Fit, other: Fit) -> None:
         """A fit with fewer free parameters cannot be better: where it is, the free fit goes on from there."""
