@@ -95,6 +95,33 @@ def test_an_earlier_folder_hides_a_later_one(tmp_path: Path, monkeypatch: pytest
     assert run("sites", "show", "local").out.startswith(f"# {folder}/local.yaml ({profiles.FOLDERS_VARIABLE})\n")
 
 
+def test_a_profile_with_faults_hides_no_other_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(profiles.FOLDERS_VARIABLE, str(tmp_path))
+    text = profiles.find("local").path.read_text()
+    for name in ("aaa", "zzz"):
+        (tmp_path / f"{name}.yaml").write_text(
+            text.replace("name: local", f"name: {name}").replace("status: active", "status: on")
+        )
+    done = run("sites", "list", code=3)
+    assert [line.split()[0] for line in done.out.splitlines()] == [n for n in profiles.names() if n not in ("aaa", "zzz")]
+    assert done.err.count("  status: Input should be 'active', 'retired' or 'unknown'") == 2
+    done = run("render", "--all", "-o", tmp_path / "all", code=3)
+    assert done.err.count(".yaml has 1 fault") == 2
+    assert (tmp_path / "all/vista/config.yaml").exists()
+
+
+def test_a_profile_given_by_file_is_to_be_checked_by_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(profiles.find("local").path.read_text())
+    assert run("sites", "check", "--profile", path, code=3).err.endswith(
+        f"fix these, then run: pyhf-endpoint sites check --profile {path}\n"
+    )
+
+
+def test_an_unknown_variant_is_all_that_show_speaks_of() -> None:
+    assert run("sites", "show", "polaris", "--variant", "gpus", code=2).out == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -112,7 +139,7 @@ def test_wrong_use_is_answered_with_the_remedy(arguments: tuple[str, ...], messa
 
 def test_a_file_that_cannot_be_read_is_a_fault_among_the_others(tmp_path: Path) -> None:
     done = run("sites", "check", "local", "--profile", tmp_path / "gone.yaml", code=3)
-    assert done.err == f"error: cannot read {tmp_path}/gone.yaml: No such file or directory\n"
+    assert done.err == f"error: cannot read {tmp_path}/gone.yaml: No such file or directory; give a site's profile\n"
     assert done.out.splitlines()[0].startswith("local  active  local")
     assert done.out.endswith("2 checked, 1 with faults\n")
 

@@ -53,7 +53,7 @@ FAULTS = {
             "  facilty: unknown key. Did you mean `facility`? Known keys: name, facility, description, status, docs, contact,"
             " sources, sourced, inferred, verified, architecture, scheduler, nodes, network, launcher, environment, container,"
             " proxies, facility_endpoint, run, variants\n"
-            "fix these, then run: pyhf-endpoint sites check site"
+            "fix these, then run: pyhf-endpoint sites check --profile site.yaml"
         ),
     ),
     "nested unknown key, missing key and bad value together": (
@@ -64,7 +64,7 @@ FAULTS = {
             "  status: Input should be 'active', 'retired' or 'unknown', found 'gone'\n"
             "  scheduler.knd: unknown key. Did you mean `kind`? Known keys: kind\n"
             "  variants: missing; add it\n"
-            "fix these, then run: pyhf-endpoint sites check site"
+            "fix these, then run: pyhf-endpoint sites check --profile site.yaml"
         ),
     ),
     "another name than the file's": (
@@ -72,7 +72,7 @@ FAULTS = {
         (
             "site.yaml has 1 fault\n"
             "  name: `other`, but the file's name makes it `site`; make them equal\n"
-            "fix these, then run: pyhf-endpoint sites check site"
+            "fix these, then run: pyhf-endpoint sites check --profile site.yaml"
         ),
     ),
     "a key twice": (GOOD + "name: site", "site.yaml is not YAML: line 8, column 1: duplicate key `name`"),

@@ -299,7 +299,7 @@ def test_a_broken_rule_is_named_with_place_value_and_remedy(name: str) -> None:
     head, *lines, last = str(error.value).splitlines()
     assert lines == [f"  {fault}" for fault in faults]
     assert head == f"site.yaml has {len(faults)} fault{'s' if len(faults) > 1 else ''}"
-    assert last == "fix these, then run: pyhf-endpoint sites check site"
+    assert last == "fix these, then run: pyhf-endpoint sites check --profile site.yaml"
 
 
 def test_every_message_of_the_rules_has_an_example() -> None:

@@ -91,9 +91,9 @@ def _every(folder: Path, request: _Request) -> int:
 
     code = 0
     for site in profiles.names():
-        if profiles.find(site).profile.status != "active" and not request.retired_ok:
-            continue
         try:
+            if profiles.find(site).profile.status != "active" and not request.retired_ok:
+                continue
             code = max(code, _one(site, folder / site, request))
         except PyhfEndpointError as error:  # the other sites are rendered all the same
             click.echo(f"error: {error}", err=True)

@@ -23,12 +23,24 @@ sites.add_command(list_endpoints)
 
 
 @sites.command("list")
-def list_sites() -> None:
-    """List the sites: name, scheduler, status, variants and description."""
-    from pyhf_endpoint import profiles
+def list_sites() -> int:
+    """List the sites: name, scheduler, status, variants and description.
 
-    rows = [profiles.find(name).profile for name in profiles.names()]
+    A profile with faults does not hide the others: it is named, and the exit code is 3.
+    """
+    from pyhf_endpoint import profiles
+    from pyhf_endpoint.errors import InputError
+
+    rows, faults = [], []
+    for name in profiles.names():
+        try:
+            rows.append(profiles.find(name).profile)
+        except InputError as error:
+            faults.append(str(error))
     _print_table([(p.name, p.scheduler.kind, p.status, ",".join(p.variants), p.description) for p in rows])
+    for fault in faults:
+        click.echo(f"error: {fault}", err=True)
+    return InputError.exit_code if faults else 0
 
 
 @sites.command("show")
@@ -43,8 +55,9 @@ def show_site(name: str, variant: str | None, *, explain: bool) -> None:
     from pyhf_endpoint.cli.images import image_lines
 
     found = profiles.find(name)
+    use = profiles.resolve(found.profile, variant)
     click.echo(f"# {found.path} ({found.origin})")
-    for line in image_lines(profiles.resolve(found.profile, variant)):
+    for line in image_lines(use):
         click.echo(f"# {line}")
     if explain or variant:
         from pyhf_endpoint.cli.explain import explain_site

@@ -51,7 +51,7 @@ def read(path: Path, origin: str = sites.GIVEN) -> FoundProfile:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
+        raise InputError(f"cannot read {path}: {error.strerror}; give a site's profile") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
     return FoundProfile(parse(text, path), path, origin)
@@ -83,7 +83,9 @@ def parse(text: str, path: Path) -> SiteProfile:
 
 
 def _refuse(path: Path, faults: list[str]) -> InputError:
-    return InputError(list_faults(str(path), faults) + f"\nfix these, then run: pyhf-endpoint sites check {path.stem}")
+    known = any(path.parent == folder for _, folder in sites.folders())
+    again = path.stem if known else f"--profile {path}"
+    return InputError(list_faults(str(path), faults) + f"\nfix these, then run: pyhf-endpoint sites check {again}")
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
