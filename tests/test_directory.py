@@ -101,8 +101,8 @@ def test_adding_replaces_one_entry_and_keeps_the_others(home: Path) -> None:
             "polaris: {endpoint: x, key: 1}\ndelta: {}",
             (
                 "snippet has 3 faults\n"
-                "  polaris.endpoint: String should match pattern '^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$'\n"
-                "  polaris.key: Extra inputs are not permitted\n"
+                "  polaris.endpoint: String should match pattern '^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$', found 'x'\n"
+                "  polaris.key: Extra inputs are not permitted, found 1\n"
                 "  delta.endpoint: Field required\n"
                 "correct or remove these entries, or get the snippet again"
             ),

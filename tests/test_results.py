@@ -197,7 +197,18 @@ def test_a_record_of_another_version_is_named_with_its_line(tmp_path: Path) -> N
     with pytest.raises(ResultsError) as error:
         read(path)
     assert str(error.value).startswith(f"{path}: line 2 has 2 faults\n  status: Input should be 'converged'")
-    assert "extra: Extra inputs are not permitted" in str(error.value)
+    assert "status: Input should be 'converged'" in str(error.value)
+    assert ", found 'perhaps'\n  extra: Extra inputs are not permitted, found 1\n" in str(error.value)
+    assert str(error.value).endswith("\nremove that line, then run again with --resume")
+
+
+def test_files_written_one_after_the_other_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    with ResultsWriter(path, HEADER) as writer:
+        writer.write(result("a"))
+    path.write_bytes(2 * path.read_bytes())
+    with pytest.raises(ResultsError, match="line 3 begins another results file; two of them do not make one: cut the file there"):
+        read(path)
 
 
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from pyhf_endpoint.errors import ResultsError, list_faults
 from pyhf_endpoint.results.records import RECORDS, Header, HypotestResult, Key, Kind, Result
@@ -22,6 +23,8 @@ _FREE_FIELDS = {"created", "site"}
 _FORMAT = "pyhf-endpoint results"
 # How every results file begins: what a killed run left of its header is a part of this, or begins with it.
 _HEAD = b'{"format":"' + _FORMAT.encode() + b'"'
+_REMEDY = "remove that line, then run again with --resume"
+_LONGEST_VALUE = 80
 # Within so many bytes a whole header has named its format, whoever wrote it out again.
 _HEAD_BYTES = 4096
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -211,8 +214,15 @@ def _parse(data: bytes, path: Path) -> tuple[Header | None, list[Result], int]:
         return None, [], 0
     if not isinstance(first[1], dict) or first[1].get("format") != _FORMAT:
         raise ResultsError(f"{path} is not a results file: its first line has no `format`; choose another file")
-    header = _validated(Header, first[1], f"{path}: line 1")
-    return header, [_validated(RECORDS[header.kind], value, f"{path}: line {number}") for number, value in lines], end
+    header = _validated(Header, first[1], f"{path}: line 1", "read it with the version that wrote it, or choose another file")
+    return header, [_record(header.kind, value, number, path) for number, value in lines], end
+
+
+def _record(kind: Kind, value: object, number: int, path: Path) -> Result:
+    where = f"{path}: line {number}"
+    if isinstance(value, dict) and value.get("format") == _FORMAT:
+        raise ResultsError(f"{where} begins another results file; two of them do not make one: cut the file there")
+    return _validated(RECORDS[kind], value, where, _REMEDY)
 
 
 def _is_torn_header(data: bytes) -> bool:
@@ -225,16 +235,27 @@ def _lines(data: bytes, path: Path) -> Iterator[tuple[int, Any]]:
         try:
             yield number, orjson.loads(line)
         except orjson.JSONDecodeError as error:
-            remedy = "remove that line, then run again with --resume" if number > 1 else "choose another file"
+            remedy = _REMEDY if number > 1 else "choose another file"
             raise ResultsError(f"{path}: line {number} is not JSON ({error.msg}); {remedy}") from error
 
 
-def _validated(model: type[_Model], value: object, where: str) -> _Model:
+def _validated(model: type[_Model], value: object, where: str, remedy: str) -> _Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc'])) or 'line'}: {fault['msg']}" for fault in error.errors(include_url=False)]
-        raise ResultsError(list_faults(where, faults)) from error
+        faults = [
+            f"{'.'.join(map(str, fault['loc'])) or 'line'}: {fault['msg']}{_found(fault)}"
+            for fault in error.errors(include_url=False)
+        ]
+        raise ResultsError(f"{list_faults(where, faults)}\n{remedy}") from error
+
+
+def _found(fault: ErrorDetails) -> str:
+    """The value at fault, where there is one."""
+    if fault["type"] == "missing":
+        return ""
+    text = repr(fault["input"])
+    return f", found {text}" if len(text) <= _LONGEST_VALUE else f", found {text[:_LONGEST_VALUE]}..."
 
 
 def _compare(old: Header, new: Header, path: Path) -> None:
