@@ -3,12 +3,15 @@
 import csv
 import io
 import json
+import os
+import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 
 import pyhf_endpoint
+from pyhf_endpoint.results import read
 from tests import small
 from tests.cli.command import COMMAND, run
 
@@ -65,4 +68,34 @@ def test_a_closed_pipe_is_no_error(results: Path) -> None:
         assert process.stderr is not None
         process.stdout.close()
         said = process.stderr.read()
-    assert said == b""
+    assert (said, process.returncode) == (b"", 0)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_cannot_be_written_is_no_fault_of_the_program(results: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*COMMAND, "results", "show", str(results)], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (4, b"error: cannot use the output: No space left on device; make room\n")
+
+
+def test_a_place_that_cannot_be_written_is_no_fault_of_the_program(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for command in (["render", "local", "-o"], ["sites", "new", "mine", "--from", "local", "-o"]):
+        done = run(*command, tmp_path / "file/mine.yaml", code=4)
+        assert done.err.startswith(f"error: cannot use {tmp_path}/file")
+        assert done.err.endswith("; check the path, and that you may write there\n")
+
+
+def test_a_terminal_of_few_characters_gets_the_table_all_the_same(results: Path) -> None:
+    surroundings = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        [*COMMAND, "results", "show", str(results)], env=surroundings, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[1].split()[-3:-1] == ["+1\\u03c3", "+2\\u03c3"]
+
+
+def test_a_grid_runs_without_standard_streams(tmp_path: Path) -> None:
+    files, output = small.write(tmp_path), tmp_path / "r.jsonl"
+    command = shlex.join([*COMMAND, "hypotest", *map(str, files), "-o", str(output)])
+    assert subprocess.run(["sh", "-c", f"{command} <&- >&- 2>&-"], check=False, timeout=120).returncode == 0
+    assert len(read(output).results) == 3

@@ -1,5 +1,8 @@
 """The command `pyhf-endpoint`: loads only the command that is called, and turns errors into exit codes in one place."""
 
+import errno
+import io
+import os
 import signal
 import sys
 import traceback
@@ -9,7 +12,7 @@ from typing import Any
 import click
 
 from pyhf_endpoint import __version__
-from pyhf_endpoint.errors import INTERRUPTED, PyhfEndpointError
+from pyhf_endpoint.errors import INTERRUPTED, PyhfEndpointError, ResultsError
 
 __all__ = ["main"]
 
@@ -57,10 +60,13 @@ class _LazyGroup(click.Group):
         return command
 
 
+# Commands that only print: who reads no further, as `| head` does, has had what was wanted.
+_PRINTERS = {("results", "show"), ("sites", "list"), ("sites", "show"), ("sites", "endpoints"), ("functions", "list")}
+
 _EPILOG = """\b
 Exit codes: 0 all hypotheses computed; 1 some are `failed` or `not_converged`, or
-a check or a probe fails; 2 wrong usage or unknown name; 3 unusable input; 4 results
-file or plot cannot be read or written; 5 a missing extra; 6 a failed download;
+a check or a probe fails; 2 wrong usage or unknown name; 3 unusable input; 4 a
+file cannot be read or written; 5 a missing extra; 6 a failed download;
 7 site out of reach; 8 another program missing or hanging; 130 interrupted; 70 a
 fault of this program. `--debug` shows the traceback."""
 
@@ -83,10 +89,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if debug:
         given.remove("--debug")
     signal.signal(signal.SIGTERM, _interrupt)
+    _prepare_streams()
     try:
         code: Any = cli.main(given, prog_name="pyhf-endpoint", standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):
         code = INTERRUPTED
+    except SystemExit as error:
+        # how click takes a pipe whose reader has gone
+        code = 0 if tuple(given[:2]) in _PRINTERS else error.code
     except click.ClickException as error:
         error.show()
         code = error.exit_code
@@ -96,10 +106,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = 0
     except PyhfEndpointError as error:
         code = _report(str(error), error.exit_code, debug=debug)
+    except OSError as error:
+        code = _report(_refused(error), ResultsError.exit_code, debug=debug)
+        if error.filename is None:
+            sys.stdout = None  # or Python would say the same again when it flushes at exit
     except Exception as error:
         fault = f"{type(error).__name__}: {error}\nthis is a fault of pyhf-endpoint; please report it with the output of --debug"
         code = _report(fault, _INTERNAL, debug=debug)
     return code if isinstance(code, int) else 0
+
+
+def _prepare_streams() -> None:
+    """Let no stream be missing and no character be refused.
+
+    Where a shell has closed standard error (`2>&-`), the next file opened would get its number, and what a library says would
+    end in the results; and not every terminal or pipe can show a sigma.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(number, True)  # the workers need theirs as well
+            setattr(sys, name, os.fdopen(number, mode))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _refused(error: OSError) -> str:
+    """What the operating system refused that no module has a better word for."""
+    what = error.filename if error.filename is not None else "the output"
+    remedy = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the path, and that you may write there"
+    return f"cannot use {what}: {error.strerror or error}; {remedy}"
 
 
 def _report(message: str, code: int, *, debug: bool) -> int:
