@@ -12,6 +12,7 @@ from pyhf_endpoint.errors import InputError, TransportError, UsageError
 from pyhf_endpoint.run import Run
 from pyhf_endpoint.transport import Choice, LocalTransport, connect
 from pyhf_endpoint.transport.globus import GlobusTransport
+from tests import small
 from tests.profiles.example import changed
 
 ENDPOINT, FIT = "aaaaaaaa-2222-4333-8444-555555555555", "dddddddd-2222-4333-8444-555555555555"
@@ -108,3 +109,18 @@ def test_the_type_of_a_run_is_part_of_the_module() -> None:
     assert pyhf_endpoint.client.Run is Run
     with pytest.raises(AttributeError, match=r"module 'pyhf_endpoint\.client' has no attribute 'Rum'"):
         pyhf_endpoint.client.Rum  # type: ignore[attr-defined] # noqa: B018
+
+
+def test_a_misspelt_option_is_refused() -> None:
+    with Client("local", workers=1) as site, pytest.raises(UsageError) as error:
+        site.hypotest(small.WORKSPACE, small.patchset(), mesurement="measurement", worker=1)  # type: ignore[call-arg]
+    assert str(error.value) == (
+        "unknown option `mesurement`. Did you mean `measurement`? unknown option `worker`."
+        " Options: histosys, measurement, normsys, output, overwrite, patches, region, resume, seed"
+    )
+
+
+def test_one_patch_may_be_named_without_a_list() -> None:
+    with Client("local", workers=1) as site:
+        run = site.hypotest(small.WORKSPACE, small.patchset(), patches="S200")
+    assert [patch.name for patch in run.plan.patches] == ["S200"]

@@ -35,7 +35,7 @@ ALLOWED = {
     "probing": {"errors", "functions", "profiles", "transport", "verdicts"},
     "waiting": {"errors", "functions", "results", "service"},
     "run": {"dispatch", "errors", "functions", "plan", "results", "transport", "waiting"},
-    "client": {"functions", "inputs", "plan", "probing", "profiles", "results", "run", "sites", "transport"},
+    "client": {"errors", "functions", "inputs", "plan", "probing", "profiles", "results", "run", "sites", "transport"},
     "tables": {"errors", "results"},
     "hepdata": {"errors", "results"},
     "check": {"client", "errors", "inputs", "results"},
