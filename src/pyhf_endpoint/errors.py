@@ -12,8 +12,8 @@ PyhfEndpointError                 1
 │   └── ProgramTimeoutError       8   ... within its time
 └── FitError                      -   one hypothesis that cannot be computed; becomes its record's message, never an exit
 
-Exit code 1 also stands for a grid in which a hypothesis is `failed` or `not_converged`, and for a check or probe that fails; 130
-for an interrupt, 70 for a fault of this program.
+Exit code 1 also stands for a grid in which a hypothesis is `failed` or `not_converged`, and for a check or probe that fails; 4
+for any other file that the operating system refuses; 130 for an interrupt, 70 for a fault of this program.
 """
 
 from collections.abc import Iterable
