@@ -164,6 +164,13 @@ def test_the_background_is_fitted_to_the_lower_well_of_a_one_sided_systematic(na
     assert result.twice_nll_background == pytest.approx(lowest(WELLS[name], patch, 0.0), rel=0, abs=2e-6)
 
 
+@pytest.mark.parametrize("blind", [False, True])
+def test_no_other_well_is_sought_where_there_is_no_minimum(blind: bool) -> None:
+    spec = one_sided([110.0, 86.0, 5.0], [112.0, 71.0, 0.0], [103.0, 62.0, 0.0])
+    spec["channels"][0]["samples"][0]["data"][2] = 0.0
+    assert one(spec, signal(10.0, 2.0, 0.0), blind=blind).status == "failed"
+
+
 def test_normalisations_that_stand_in_for_each_other_are_tried_from_their_initial_values() -> None:
     def sample(name: str, data: list[float], *uncertainties: float) -> Json:
         shape = {"name": f"shape_{name}", "type": "shapesys", "data": list(uncertainties)}

@@ -64,6 +64,10 @@ class Fit:
     status: Integers
     """Index into `STATUSES`."""
 
+    def rows_found(self) -> Integers:
+        """Rows with a minimum."""
+        return np.nonzero(self.status < LOST)[0]
+
     def rows_lost(self) -> Integers:
         """Rows without a minimum."""
         return np.nonzero(self.status >= LOST)[0]

@@ -73,7 +73,8 @@ def _heights(fit: Fit, rows: Integers, theta: Floats) -> Floats:
 def _promising(fit: Fit, rows: Integers, theta: Floats) -> Flags:
     """Whether the likelihood at `theta` [N, P] is lower than a parabola through the known minimum of each row."""
     nll, edm = distance(fit.model.take(rows), theta, fit.fixed[rows])
-    return np.asarray(nll - fit.nll[rows] < _PARABOLA * edm)
+    with np.errstate(invalid="ignore"):  # where both are infinite
+        return np.asarray(nll - fit.nll[rows] < _PARABOLA * edm)
 
 
 def _by_rank(fit: Fit, rows: Integers, theta: Floats) -> list[tuple[Floats, Integers]]:

@@ -89,7 +89,7 @@ class Profile:
         job = self._null_job(value)
         other = self._at(self.batch.init, value)
         null = self.fitter.begin(job, self.fitter.run([job])[0], [other])
-        self._probe([(null, other, self.fitter.strayed(null)), *self._flips(null, self.fitter.rows)])
+        self._probe([(null, other, self.fitter.strayed(null)), *self._flips(null, null.rows_found())])
         return null
 
     def _null_job(self, value: float) -> Job:
@@ -111,7 +111,7 @@ class Profile:
         others = self._at(self.batch.init, 0.0), self.batch.init
         begun = [self.fitter.begin(job, at, [other]) for job, at, other in zip((null, free), best, others, strict=True)]
         looks = [(fit, other, self.fitter.strayed(fit)) for fit, other in zip(begun, others, strict=True)]
-        self._probe([*looks, *(look for fit in begun for look in self._flips(fit, self.fitter.rows))])
+        self._probe([*looks, *(look for fit in begun for look in self._flips(fit, fit.rows_found()))])
         return begun[0], begun[1]
 
     def _conditional(self, model: Model, near: Sequence[Floats], values: Sequence[float]) -> list[Fit]:
