@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyhf_endpoint.histfactory import Model, compile_workspace
-from pyhf_endpoint.histfactory.fits import Fit, Fitter, Job
-from pyhf_endpoint.histfactory.looks import flips, mirrored
-from pyhf_endpoint.histfactory.minimise import Known, minimise, minimise_rows
+from pyhf_endpoint.histfactory import Model, compile_workspace, fallback
+from pyhf_endpoint.histfactory.fits import FALLBACK, LOST, Fit, Fitter, Job
+from pyhf_endpoint.histfactory.looks import flips, idle, mirrored
+from pyhf_endpoint.histfactory.minimise import Known, Minimum, minimise, minimise_rows
 
 Json = dict[str, Any]
 
@@ -99,3 +99,56 @@ def test_rows_without_a_known_minimum_run_to_the_end() -> None:
     found = minimise_rows(fit.model.take, fit.theta + 0.05, fit.fixed, known=known)
     assert found.converged.all()
     assert found.nll == pytest.approx(fit.nll, abs=1e-8)
+
+
+def product() -> tuple[Fitter, int, int]:
+    """Two factors on one signal, `mu` of either sign and `k` not below zero, and fewer events than expected; their columns."""
+    factors = [{"name": name, "type": "normfactor", "data": None} for name in ("mu", "k")]
+    samples = [{"name": "bkg", "data": [50.0, 60.0], "modifiers": []}, {"name": "sig", "data": [5.0, 8.0], "modifiers": factors}]
+    spec: Json = {
+        "version": "1.0.0",
+        "channels": [{"name": "SR", "samples": samples}],
+        "observations": [{"name": "SR", "data": [45.0, 52.0]}],
+        "measurements": [
+            {"name": "m", "config": {"poi": "mu", "parameters": [{"name": "mu", "inits": [0.5], "bounds": [[-5, 9]]}]}}
+        ],
+    }
+    (batch,) = compile_workspace(spec, [("x", [])])
+    assert batch.poi is not None
+    (column,) = {0, 1} - {batch.poi}
+    return Fitter(batch, Model(batch), 0), batch.poi, column
+
+
+def standing(some: Fitter, theta: Sequence[float]) -> Fit:
+    """A fit that claims to have found its minimum at `theta`."""
+    at = np.array([theta])
+    none = np.zeros(1)
+    return Fit(some.model, some.batch.fixed, at, np.asarray(some.model.nll(at)), none, none.astype(int), none.astype(int))
+
+
+def test_a_factor_that_another_one_at_zero_leaves_idle_begins_anew_with_the_other_sign() -> None:
+    some, mu, k = product()
+    saddle = standing(some, [8.0 if column == mu else 0.0 for column in range(2)])
+    ((start, rows),) = idle(some, saddle)
+    assert rows.tolist() == [0]
+    assert (start[0, mu], start[0, k]) == (-0.5, 1.0)
+    best = minimise(some.model, start, some.batch.fixed)
+    assert best.converged.all()
+    assert best.nll[0] == pytest.approx(0.0, abs=1e-8)
+    assert saddle.nll[0] > 0.5
+    assert idle(some, standing(some, [0.5, 0.5])) == []
+
+
+@pytest.mark.parametrize("converges", [True, False])
+def test_a_lower_point_costs_a_fit_its_minimum(monkeypatch: pytest.MonkeyPatch, converges: bool) -> None:
+    """SciPy goes on from there; where that fails the row has no minimum, but the lower point."""
+    some, mu, _ = product()
+    fit = standing(some, [8.0 if column == mu else 0.0 for column in range(2)])
+    point = np.array([[-0.7 if column == mu else 1.0 for column in range(2)]])
+    found = Minimum(point, np.asarray(some.model.nll(point)), np.ones(1), np.ones(1, dtype=int), np.zeros(1, dtype=bool))
+    if not converges:
+        monkeypatch.setattr(fallback, "solve", lambda *_: (fit.theta[0], np.inf, np.inf, 5, False))
+    assert some.pursue(fit, Job(some.model, some.rows, point, some.batch.fixed), found).tolist() == [0]
+    assert fit.status[0] == (FALLBACK if converges else LOST)
+    assert fit.nll[0] == pytest.approx(0.0 if converges else found.nll[0], abs=1e-8)
+    assert some.pursue(fit, Job(some.model, some.rows, point, some.batch.fixed), found).tolist() == []

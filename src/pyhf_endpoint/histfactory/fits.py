@@ -182,6 +182,25 @@ class Fitter:
         fit.status[chosen] = np.where(found.converged[better], RESTARTED, LOST)
         return chosen
 
+    def pursue(self, fit: Fit, job: Job, found: Minimum) -> Integers:
+        """Let SciPy go on from points that are lower than the fit's minimum and have led to none; return the rows.
+
+        Where that leads to none either, the row has lost the minimum that it had: there is a lower point.
+        """
+        below = np.nonzero(~found.converged & (found.nll < fit.nll[job.rows] - PROBE))[0]
+        for place in below:
+            row = int(job.rows[place])
+            with np.errstate(all="ignore"):
+                theta, nll, edm, iterations, converged = fallback.solve(
+                    fit.model.take(np.array([row])), found.theta[place], fit.fixed[row], TIGHT
+                )
+            fit.iterations[row] += iterations
+            if nll > found.nll[place]:
+                theta, nll, edm, converged = found.theta[place], found.nll[place], found.edm[place], False
+            fit.theta[row], fit.nll[row], fit.edm[row] = theta, nll, edm
+            fit.status[row] = FALLBACK if converged else LOST
+        return job.rows[below]
+
     def random_start(self, fit: Fit, around: Floats, rows: Integers, attempt: int) -> Floats:
         """Points scattered around `around` [H, P] in the given rows, drawn in an order that only the hypothesis decides."""
         start, width = np.array(around), self._widths()
@@ -238,13 +257,18 @@ class Fitter:
             bound[:, self.batch.poi] = False
         return np.asarray(bound)
 
+    @property
+    def unconstrained(self) -> slice:
+        """Columns of the parameters without a constraint."""
+        sizes = self.batch.sizes
+        return slice(sizes.parameters - sizes.free, sizes.parameters)
+
     def strayed(self, fit: Fit) -> Integers:
         """Rows in which a parameter without a constraint, that of interest aside, is far from its initial value, or at a bound.
 
         Such parameters multiply each other, and others: they may have settled where one does the work of another.
         """
-        batch, sizes = self.batch, self.batch.sizes
-        free = slice(sizes.parameters - sizes.free, sizes.parameters)
+        batch, free = self.batch, self.unconstrained
         value, init = fit.theta[:, free], batch.init[:, free]
         far = np.where(init > 0, (value > _FAR * init) | (_FAR * value < init), np.abs(value - init) > _FAR)
         counted = (far | (value <= batch.lower[:, free]) | (value >= batch.upper[:, free])) & ~fit.fixed[:, free]

@@ -11,7 +11,7 @@ from pyhf_endpoint.histfactory.arrays import Floats, to_numpy
 from pyhf_endpoint.histfactory.fits import Fit, Fitter, Flags, Integers
 from pyhf_endpoint.histfactory.minimise import distance
 
-__all__ = ["flips", "mirrored"]
+__all__ = ["flips", "idle", "mirrored"]
 
 _PULL = 0.1  # of an alpha that is worth flipping; nearer to zero it may be on the top between two wells
 _WELLS = (-0.6, 0.6)  # where these are then sought: alphas of order 1 are what wells are made of
@@ -98,3 +98,28 @@ def mirrored(fitter: Fitter, fit: Fit, rows: Integers) -> Floats:
     inside = np.clip(flipped, fitter.batch.lower[rows], fitter.batch.upper[rows])
     start[rows] = np.where(fit.fixed[rows], start[rows], inside)
     return start
+
+
+def idle(fitter: Fitter, fit: Fit) -> list[tuple[Floats, Integers]]:
+    """A start [H, P] for rows with a factor at zero that leaves other factors of its samples nothing to multiply.
+
+    The likelihood is flat along these, a saddle more often than a minimum: with the other sign of one of them, the factor at zero
+    may well want to grow. They and those at a bound begin anew, with the other sign where they may have it.
+    """
+    batch, free = fitter.batch, fitter.unconstrained
+    theta, moving = fit.theta[:, free], ~fit.fixed[:, free]
+    rows = np.nonzero(((theta == 0) & moving).any(axis=1) & np.isfinite(fit.nll))[0]
+    if not len(rows):
+        return []
+    model = fit.model.take(rows)
+    with np.errstate(all="ignore"):
+        columns = to_numpy(model.jacobian(model.xp.asarray(fit.theta[rows])))[:, :, free]
+    useless = moving[rows] & ~np.abs(columns).any(axis=1)
+    some = useless.any(axis=1)
+    rows, useless = rows[some], useless[some]
+    lower, upper, init = batch.lower[rows][:, free], batch.upper[rows][:, free], batch.init[rows][:, free]
+    anew = np.where(lower < 0, np.where(init > 0, -init, -1.0), init)
+    at_bound = moving[rows] & ((theta[rows] <= lower) | (theta[rows] >= upper))
+    start = np.array(fit.theta)
+    start[rows, free] = np.where(useless | at_bound, np.clip(anew, lower, upper), theta[rows])
+    return [(start, rows)]

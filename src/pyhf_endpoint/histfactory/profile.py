@@ -2,8 +2,8 @@
 
 Excluded hypotheses pull parameters so far that their likelihood has several minima. Each conditional fit therefore starts from
 the best fit and, where the POI is at all constrained, with alphas flipped (see `looks`), from the initial values or, where it is
-strongly excluded, at random. Fits that took a normalisation far away are tried from the initial values, too. The lowest minimum
-counts.
+strongly excluded, at random. Fits that took a normalisation far away are tried from the initial values, too, and those with a
+factor at zero with the other sign of what it multiplies. The lowest minimum counts, and a lower point that leads to none.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from pyhf_endpoint.histfactory.arrays import Floats
 from pyhf_endpoint.histfactory.batch import Batch
 from pyhf_endpoint.histfactory.fits import PROBE, TIGHT, Fit, Fitter, Flags, Integers, Job
 from pyhf_endpoint.histfactory.likelihood import Model
-from pyhf_endpoint.histfactory.looks import flips, mirrored
+from pyhf_endpoint.histfactory.looks import flips, idle, mirrored
 from pyhf_endpoint.histfactory.minimise import Minimum
 
 __all__ = ["Profile", "Profiled"]
@@ -142,14 +142,18 @@ class Profile:
             looks.append((asimov, fixed.theta, _rows_of(improved, fixed)))
 
     def _flips(self, fit: Fit, rows: Integers) -> list[tuple[Fit, Floats, Integers]]:
-        return [(fit, start, some) for start, some in flips(self.fitter, fit, rows)]
+        """Starts with a sign changed: of alphas in the given rows, and of idle factors wherever there are any."""
+        return [(fit, start, some) for start, some in [*flips(self.fitter, fit, rows), *idle(self.fitter, fit)]]
 
     def _probe(self, looks: Sequence[tuple[Fit, Floats, Integers]]) -> list[tuple[Fit, Integers]]:
         """Fit rows from other starts, keep what is lower, and return which rows were improved."""
         jobs = [Job(fit.model, rows, start, fit.fixed, limit=_PROBE_LIMIT, known=fit) for fit, start, rows in looks]
         found = self.fitter.run(jobs)
         self._finish(jobs, found)
-        return [(look[0], self.fitter.absorb(look[0], job, best)) for look, job, best in zip(looks, jobs, found, strict=True)]
+        return [
+            (look[0], np.union1d(self.fitter.absorb(look[0], job, best), self.fitter.pursue(look[0], job, best)))
+            for look, job, best in zip(looks, jobs, found, strict=True)
+        ]
 
     def _finish(self, jobs: Sequence[Job], found: Sequence[Minimum]) -> None:
         """Let probes go on that were given up below the known minimum."""
