@@ -152,6 +152,8 @@ def test_a_terminal_gets_a_bar(tmp_path: Path) -> None:
 
 
 def start_and_wait_for_records(files: tuple[Path, Path], output: Path, records: int) -> "subprocess.Popen[str]":
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell script has it for what it starts in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [*COMMAND, "hypotest", *map(str, files), "--engine", "pyhf", "-o", str(output), "--workers", "2"],
         stderr=subprocess.PIPE,
@@ -188,7 +190,7 @@ def test_a_killed_run_is_resumed_with_every_hypothesis_once(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_keeps_what_is_done(tmp_path: Path, number: signal.Signals) -> None:
-    signals = 10 * SIGNALS  # so many that a machine that stands still for seconds does not end the run before the signal
+    signals = 10 * SIGNALS  # so many that on a machine that stands still for seconds the run does not end before the signal
     files, output = small.write(tmp_path, signals), tmp_path / "r.jsonl"
     process = start_and_wait_for_records(files, output, 3)
     os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
