@@ -147,7 +147,7 @@ def test_a_lower_point_costs_a_fit_its_minimum(monkeypatch: pytest.MonkeyPatch, 
     point = np.array([[-0.7 if column == mu else 1.0 for column in range(2)]])
     found = Minimum(point, np.asarray(some.model.nll(point)), np.ones(1), np.ones(1, dtype=int), np.zeros(1, dtype=bool))
     if not converges:
-        monkeypatch.setattr(fallback, "solve", lambda *_: (fit.theta[0], np.inf, np.inf, 5, False))
+        monkeypatch.setattr(fallback, "solve", lambda *_: (fit.theta[0], np.nan, np.inf, 5, False))
     assert some.pursue(fit, Job(some.model, some.rows, point, some.batch.fixed), found).tolist() == [0]
     assert fit.status[0] == (FALLBACK if converges else LOST)
     assert fit.nll[0] == pytest.approx(0.0 if converges else found.nll[0], abs=1e-8)

@@ -195,7 +195,7 @@ class Fitter:
                     fit.model.take(np.array([row])), found.theta[place], fit.fixed[row], TIGHT
                 )
             fit.iterations[row] += iterations
-            if nll > found.nll[place]:
+            if not nll <= found.nll[place] + _LOWER:  # neither higher nor no number
                 theta, nll, edm, converged = found.theta[place], found.nll[place], found.edm[place], False
             fit.theta[row], fit.nll[row], fit.edm[row] = theta, nll, edm
             fit.status[row] = FALLBACK if converged else LOST
