@@ -17,10 +17,9 @@ from typing import Annotated, Any
 
 import yaml
 from pydantic import Field, StringConstraints, ValidationError
-from pydantic_core import ErrorDetails
 
 from pyhf_endpoint import sites
-from pyhf_endpoint.errors import InputError, TransportError, list_faults
+from pyhf_endpoint.errors import InputError, TransportError, list_faults, value_found
 from pyhf_endpoint.profiles import SiteProfile
 from pyhf_endpoint.profiles.types import Count, Frozen, Name
 
@@ -170,17 +169,12 @@ def parse(text: str, where: str) -> dict[str, Entry]:
             entries[str(name)] = Entry.model_validate(row)
         except ValidationError as error:
             faults += [
-                f"{'.'.join(map(str, (name, *fault['loc'])))}: {fault['msg']}{_found(fault)}"
+                f"{'.'.join(map(str, (name, *fault['loc'])))}: {fault['msg']}{value_found(fault)}"
                 for fault in error.errors(include_url=False)
             ]
     if faults:
         raise InputError(list_faults(where, faults) + "\ncorrect or remove these entries, or get the snippet again")
     return entries
-
-
-def _found(fault: ErrorDetails) -> str:
-    """The value at fault, where there is one."""
-    return "" if fault["type"] == "missing" else f", found {fault['input']!r}"
 
 
 def _read(path: Path) -> dict[str, Entry]:

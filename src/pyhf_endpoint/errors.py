@@ -16,7 +16,7 @@ Exit code 1 also stands for a grid in which a hypothesis is `failed` or `not_con
 for any other file that the operating system refuses; 130 for an interrupt, 70 for a fault of this program.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 __all__ = [
     "INTERRUPTED",
@@ -33,6 +33,7 @@ __all__ = [
     "UsageError",
     "did_you_mean",
     "list_faults",
+    "value_found",
 ]
 
 
@@ -121,3 +122,11 @@ def list_faults(where: str, faults: list[str]) -> str:
     """Return one message that names `where` and lists all its faults."""
     head = f"{where} has {len(faults)} fault{'s' if len(faults) != 1 else ''}"
     return "\n".join([head, *(f"  {fault}" for fault in faults)])
+
+
+def value_found(fault: Mapping[str, object], width: int = 80) -> str:
+    """Return the value that pydantic reports a fault of, as the end of a message; empty where there is none."""
+    if fault["type"] == "missing":
+        return ""
+    text = repr(fault["input"])
+    return f", found {text}" if len(text) <= width else f", found {text[:width]}..."

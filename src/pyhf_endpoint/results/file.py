@@ -11,9 +11,8 @@ from typing import Any, Self, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
-from pyhf_endpoint.errors import ResultsError, list_faults
+from pyhf_endpoint.errors import ResultsError, list_faults, value_found
 from pyhf_endpoint.results.records import RECORDS, Header, HypotestResult, Key, Kind, Result
 
 __all__ = ["ResultsFile", "ResultsWriter", "completed", "read"]
@@ -24,7 +23,6 @@ _FORMAT = "pyhf-endpoint results"
 # How every results file begins: what a killed run left of its header is a part of this, or begins with it.
 _HEAD = b'{"format":"' + _FORMAT.encode() + b'"'
 _REMEDY = "remove that line, then run again with --resume"
-_LONGEST_VALUE = 80
 # Within so many bytes a whole header has named its format, whoever wrote it out again.
 _HEAD_BYTES = 4096
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -244,18 +242,10 @@ def _validated(model: type[_Model], value: object, where: str, remedy: str) -> _
         return model.model_validate(value)
     except ValidationError as error:
         faults = [
-            f"{'.'.join(map(str, fault['loc'])) or 'line'}: {fault['msg']}{_found(fault)}"
+            f"{'.'.join(map(str, fault['loc'])) or 'line'}: {fault['msg']}{value_found(fault)}"
             for fault in error.errors(include_url=False)
         ]
         raise ResultsError(f"{list_faults(where, faults)}\n{remedy}") from error
-
-
-def _found(fault: ErrorDetails) -> str:
-    """The value at fault, where there is one."""
-    if fault["type"] == "missing":
-        return ""
-    text = repr(fault["input"])
-    return f", found {text}" if len(text) <= _LONGEST_VALUE else f", found {text[:_LONGEST_VALUE]}..."
 
 
 def _compare(old: Header, new: Header, path: Path) -> None:
