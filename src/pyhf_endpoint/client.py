@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack, cast
 
 from pyhf_endpoint import functions, sites
-from pyhf_endpoint.errors import UsageError, did_you_mean
+from pyhf_endpoint.options import Options, names, require_known
 from pyhf_endpoint.transport import Choice, Transport, Via, connect, connect_here
 
 if TYPE_CHECKING:
@@ -44,44 +44,6 @@ if not TYPE_CHECKING:  # a type checker would take it to know every name
 
             return Run
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-class Options(TypedDict, total=False):
-    """What every inference takes.
-
-    Attributes:
-        patches: Names of the patches to compute, or one name; None or missing for all.
-        measurement: Name of the measurement; by default the workspace's first.
-        region: Sub-folder to take, where a folder or archive holds several analyses.
-        normsys: Interpolation code of normsys modifiers: `code4` (default) or `code1`.
-        histosys: Interpolation code of histosys modifiers: `code4p` (default), `code2` or `code0`.
-        seed: Seed of the random starts that are tried where a likelihood may have several minima; default 0.
-        output: A results file to write as results arrive.
-        resume: Continue `output`: compute only what is missing in it.
-        overwrite: Replace `output`.
-    """
-
-    patches: Sequence[str] | str | None
-    measurement: str | None
-    region: str | None
-    normsys: str
-    histosys: str
-    seed: int
-    output: Path | str | None
-    resume: bool
-    overwrite: bool
-
-
-def _names(patches: Sequence[str] | str | None) -> Sequence[str] | None:
-    return (patches,) if isinstance(patches, str) else patches
-
-
-def _require_known(options: Options) -> None:
-    """Refuse misspelt options: Python would pass them over, and with them a measurement, say."""
-    known = sorted(Options.__annotations__)
-    faults = [f"unknown option `{name}`.{did_you_mean(name, known)}" for name in options if name not in known]
-    if faults:
-        raise UsageError(f"{' '.join(faults)} Options: {', '.join(known)}")
 
 
 class Client:
@@ -278,7 +240,7 @@ class Client:
             UsageError: A name or setting does not exist.
             InputError: An input cannot be used.
         """
-        _require_known(options)
+        require_known(options)
         from pyhf_endpoint.inputs import load
         from pyhf_endpoint.plan import make_plan
         from pyhf_endpoint.run import Run, Target
@@ -287,7 +249,7 @@ class Client:
         common: dict[str, Any] = {name: options[name] for name in ("normsys", "histosys", "seed") if name in options}
         chosen = settings_type(**settings, **common)
         analysis = load(workspace, patchset, region=options.get("region"), measurement=options.get("measurement"))
-        plan = make_plan(kind, analysis, chosen, site=self.site, names=_names(options.get("patches")))
+        plan = make_plan(kind, analysis, chosen, site=self.site, names=names(options.get("patches")))
         output = options.get("output")
         target = Target(Path(output), options.get("resume", False), options.get("overwrite", False)) if output else None
         return Run(self.transport, plan, target)

@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from pyhf_endpoint.errors import InputError
-from pyhf_endpoint.inputs.jsonfile import parse_json, paused_gc, read_json, shorten
+from pyhf_endpoint.inputs.jsonfile import parse_json, paused_gc, read_json
+from pyhf_endpoint.inputs.places import shorten
 
 BEYOND = "is beyond the range of double precision, 1.8e308; replace it with a finite number"
 BROKEN = [

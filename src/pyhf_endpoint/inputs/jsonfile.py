@@ -5,7 +5,6 @@ import gzip
 import mmap
 import os
 import stat
-import sys
 import weakref
 import zlib
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from typing import Protocol, TypeAlias
 import orjson
 
 from pyhf_endpoint.errors import InputError, did_you_mean
-from pyhf_endpoint.inputs.places import shortened_list, too_large_numbers
+from pyhf_endpoint.inputs.places import shorten, shortened_list, too_large_numbers
 
 __all__ = [
     "MAX_BYTES",
@@ -32,7 +31,6 @@ __all__ = [
     "parse_text",
     "paused_gc",
     "read_json",
-    "shorten",
     "text_of",
 ]
 
@@ -102,23 +100,6 @@ class JsonText:
         """
         if self._stamp and not self._stamp.holds:
             raise InputError(f"{self.name} was changed while in use; leave it alone during a run, and start again")
-
-
-def shorten(value: object, width: int = 60) -> str:
-    """Return `value` as JSON text on one line, cut to `width` characters."""
-    try:
-        text = orjson.dumps(value).decode()
-    except TypeError:
-        text = _written_out(value)
-    return text if len(text) <= width else f"{text[: width - 3]}..."
-
-
-def _written_out(value: object) -> str:
-    try:
-        return repr(value)
-    except ValueError:  # an integer of so many digits that Python does not write it out
-        kind = "an integer" if isinstance(value, int) else f"a {type(value).__name__} with an integer"
-        return f"{kind} of more than {sys.get_int_max_str_digits():,} digits"
 
 
 def bounded_read(stream: Readable, limit: int) -> bytes:

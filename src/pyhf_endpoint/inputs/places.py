@@ -1,12 +1,15 @@
-"""Says where in a document a fault is, and finds the numbers that no double can hold."""
+"""Says where in a document a fault is and what is there, and finds the numbers that no double can hold."""
 
 import json
 import math
+import sys
 from collections.abc import Iterator
+
+import orjson
 
 from pyhf_endpoint.errors import list_faults
 
-__all__ = ["MAX_SHOWN", "Path", "at", "shortened_list", "too_large_numbers"]
+__all__ = ["MAX_SHOWN", "Path", "at", "shorten", "shortened_list", "too_large_numbers"]
 
 Path = tuple[str | int, ...]
 
@@ -20,6 +23,23 @@ def at(path: Path) -> str:
     """Return `path` as text, such as `channels[0].samples[2].data`."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".")
+
+
+def shorten(value: object, width: int = 60) -> str:
+    """Return `value` as JSON text on one line, cut to `width` characters."""
+    try:
+        text = orjson.dumps(value).decode()
+    except TypeError:
+        text = _written_out(value)
+    return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
+def _written_out(value: object) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # an integer of so many digits that Python does not write it out
+        kind = "an integer" if isinstance(value, int) else f"a {type(value).__name__} with an integer"
+        return f"{kind} of more than {sys.get_int_max_str_digits():,} digits"
 
 
 def shortened_list(name: str, faults: list[str]) -> str:

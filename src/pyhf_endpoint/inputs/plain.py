@@ -4,8 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import cast
 
-from pyhf_endpoint.inputs.jsonfile import shorten
-from pyhf_endpoint.inputs.places import Path, at
+from pyhf_endpoint.inputs.places import Path, at, shorten
 
 __all__ = ["plain_faults"]
 

@@ -11,8 +11,7 @@ from jsonschema_rs import ValidationError
 from jsonschema_rs import ValidationErrorKind as Kind
 
 from pyhf_endpoint.errors import InputError, did_you_mean
-from pyhf_endpoint.inputs.jsonfile import shorten
-from pyhf_endpoint.inputs.places import MAX_SHOWN, at, shortened_list
+from pyhf_endpoint.inputs.places import MAX_SHOWN, at, shorten, shortened_list
 from pyhf_endpoint.inputs.plain import plain_faults
 
 __all__ = ["MAX_SHOWN", "SCHEMA_VERSION", "DocumentKind", "refuse", "schema_faults"]
